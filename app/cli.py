@@ -1,0 +1,166 @@
+"""The command `fairmind`. Errors are one line and an exit code."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from sqlalchemy.exc import DBAPIError
+
+import app.checks
+import app.home
+import app.logs
+from app.secret import secret
+from app.settings import settings
+from auth.errors import Unauthenticated
+from auth.passwords import check_strength, hashed
+from auth.tokens import Tokens
+from db.embedded import EmbeddedError
+from db.errors import Conflict, NotFound
+from db.migrate import migrate as migrate_database
+from db.people import People
+from engine.errors import EngineError
+from schema import schema
+
+cli = typer.Typer(
+    name="fairmind",
+    help="An open server for AI governance: is a model fair, why does it decide so, does it still behave?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+console = Console(stderr=True)
+
+FRAME_BYTES = 64 * 1024
+
+
+@cli.command()
+def serve() -> None:
+    """Run the server and one worker; without DATABASE_URL also a PostgreSQL of our own."""
+    raise typer.Exit(app.home.run(settings(), demo=False))
+
+
+@cli.command()
+def demo() -> None:
+    """Run the server with a demonstration: a real lending data set and a model's decisions."""
+    raise typer.Exit(app.home.run(settings(), demo=True))
+
+
+@cli.command(hidden=True)
+def http() -> None:
+    """Run only the HTTP server, on the database that DATABASE_URL names."""
+    chosen = settings()
+    uvicorn.run(
+        "app.server:create",
+        factory=True,
+        host=chosen.host,
+        port=chosen.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=FRAME_BYTES,
+        ws_per_message_deflate=False,
+        ws="websockets-sansio",
+        limit_concurrency=chosen.worker_connections,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@cli.command()
+def worker() -> None:
+    """Run one worker: it takes jobs from the queue and runs each in a limited child process."""
+    import app.working  # noqa: PLC0415  # brings DuckDB and SciPy, which the other commands do without
+
+    chosen = settings()
+    app.logs.set_up(chosen.log_level, debug=chosen.debug)
+    with app.home.database(chosen) as url:
+        asyncio.run(app.working.work(chosen, url))
+
+
+@cli.command()
+def init(
+    organization: Annotated[str, typer.Option(prompt="Name of your organization")],
+    email: Annotated[str, typer.Option(prompt="Your e-mail address")],
+    name: Annotated[str, typer.Option(prompt="Your name")],
+    password: Annotated[
+        str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="FAIRMIND_PASSWORD")
+    ],
+) -> None:
+    """Make an organization and its first administrator."""
+    check_strength(password)
+    if "@" not in email.strip("@ "):
+        raise Conflict(f"{email!r} is no e-mail address")
+    with app.home.database(settings()) as url:
+        people = People(url)
+        people.establish(organization, email, name, hashed(password))
+        people.close()
+    console.print(f"[green]✓[/] {organization} is there, and {email} may sign in as its administrator")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the shape that this version expects."""
+    with app.home.database(settings()) as url:
+        console.print(f"[green]✓[/] the database is at version {migrate_database(url)}")
+
+
+@cli.command()
+def token(
+    email: Annotated[str, typer.Argument(help="Whose token")],
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 365, help="How long it is valid")] = 1,
+) -> None:
+    """Print a token for a person, for scripts on this machine."""
+    chosen = settings()
+    with app.home.database(chosen) as url:
+        people = People(url)
+        user = people.found(email)
+        people.close()
+    made, _ = Tokens(secret(chosen), algorithm=chosen.jwt_algorithm, hours=hours).for_user(user)
+    sys.stdout.write(made + "\n")
+
+
+@cli.command("export-schema")
+def export_schema(
+    file: Annotated[Path | None, typer.Argument(help="Where to write it; standard output otherwise")] = None,
+) -> None:
+    """Print the GraphQL schema."""
+    text = schema.as_str() + "\n"
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        file.write_text(text)
+
+
+@cli.command()
+def doctor() -> None:
+    """Look at everything this installation rests on: one row a check, with the remedy."""
+    raise typer.Exit(app.checks.report(settings(), Console()))
+
+
+def main() -> None:
+    """Run a command; what a person can act on is one line, never a traceback."""
+    try:
+        cli()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            said = problem["msg"].removeprefix("Value error, ")
+            console.print(f"[red]fairmind:[/] {name + ': ' if name else ''}{said}", highlight=False)
+        raise SystemExit(2) from None
+    except (Conflict, NotFound, Unauthenticated, EngineError, EmbeddedError, ValueError) as error:
+        console.print(f"[red]fairmind:[/] {error}", highlight=False)
+        raise SystemExit(1) from None
+    except (DBAPIError, OSError) as error:
+        console.print(
+            f"[red]fairmind:[/] {_short(error)}; `fairmind doctor` looks for the cause", highlight=False
+        )
+        raise SystemExit(1) from None
+
+
+def _short(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().splitlines()[0] if str(cause).strip() else type(error).__name__

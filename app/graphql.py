@@ -1,0 +1,189 @@
+"""GraphQL over HTTP, server-sent events and WebSocket: strawberry's server, held to the specifications.
+
+* answers `application/graphql-response+json` where it is asked for, with its status codes
+* a wrong query on a socket is an error of that operation, not the end of the socket
+* a refused token is an error that a client can show, on every operation
+* events of a stream carry their number as `id:`, and `Last-Event-ID` is understood
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from cross_web import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse
+from strawberry.http.streaming import AsyncTextStream, HTTPStreamTransport, merge_stream_with_heartbeat
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
+from strawberry.types.unset import UNSET, UnsetType
+
+from app.headers import GRAPHIQL_POLICY
+from auth.errors import Unauthenticated
+from resolvers.context import Context, House
+from schema import Schema
+
+RESPONSE_JSON = "application/graphql-response+json"
+INIT_S, OPERATIONS_PER_SOCKET = 10, 20
+PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name")
+
+
+class Socket(BaseGraphQLTransportWSHandler[Context, None]):
+    """One WebSocket; whatever a client sends, only what is wrong fails."""
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: object) -> None:
+        """Never a reason to close: the error is sent for the operation that has it."""
+
+    async def handle_message(self, message: Any) -> None:
+        try:
+            await super().handle_message(message)
+        except (TypeError, AttributeError):
+            await self.handle_invalid_message("Failed to parse message")
+
+
+class Api(GraphQL[Context, None]):
+    """The endpoint `/graphql`."""
+
+    graphql_transport_ws_handler_class = Socket
+
+    def __init__(
+        self, schema: Schema, house: House, *, allowed_origins: tuple[str, ...], page: Path | None
+    ) -> None:
+        super().__init__(
+            schema,
+            graphql_ide="graphiql" if page else None,
+            multipart_uploads_enabled=True,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=timedelta(seconds=INIT_S),
+            max_subscriptions_per_connection=OPERATIONS_PER_SOCKET,
+            allowed_origins=allowed_origins,
+        )
+        self._house, self._page = house, page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await super().__call__(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            _check_preflight(request)
+            response = await self.run(request)
+        except HTTPException as error:
+            response = refused(error.status_code, error.reason)
+        await response(scope, receive, send)
+
+    async def get_context(self, request: HTTPConnection, response: Response | WebSocket) -> Context:
+        context = Context(house=self._house, request_id=request.scope["state"]["request_id"])
+        if request.scope["type"] == "http":
+            _identify(context, request.headers.get("authorization"))
+            context.resume_after = _number(request.headers.get("last-event-id"))
+        request.state.context = context
+        return context
+
+    async def on_ws_connect(self, context: Context) -> UnsetType | None:
+        """A token in `connection_init`, as `authorization`; a refused one is an error on each operation."""
+        given = context.connection_params or {}
+        token = given.get("authorization", given.get("Authorization"))
+        _identify(context, token if isinstance(token, str) else None)
+        return cast("UnsetType", UNSET)
+
+    def encode_json(self, data: object) -> str:
+        """Text, because strawberry sends bytes as a binary frame."""
+        return orjson.dumps(data).decode()
+
+    def decode_json(self, data: str | bytes) -> object:
+        return orjson.loads(data)
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """Leave `data` out where nothing was executed: the query itself was wrong."""
+        data = await super().process_result(request, result)
+        if result.data is None and result.errors and all(error.path is None for error in result.errors):
+            data.pop("data", None)
+            request.state.was_wrong = True
+        request.state.accept = request.headers.get("accept", "")
+        return data
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        response = await super().get_sub_response(request)
+        response.state = request.state  # type: ignore[attr-defined]  # carried to create_response
+        return response
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        response = super().create_response(response_data, sub_response)
+        state = sub_response.state  # type: ignore[attr-defined]  # as above
+        if RESPONSE_JSON in getattr(state, "accept", ""):
+            response.headers["content-type"] = f"{RESPONSE_JSON}; charset=utf-8"
+            if getattr(state, "was_wrong", False):
+                response.status_code = 400
+        response.headers["vary"] = "accept"
+        return response
+
+    async def render_graphql_ide(self, request: Request) -> Response:
+        if self._page is None or not self._page.exists():
+            return refused(404, "GraphiQL is not built: run `make dashboard`")
+        return FileResponse(self._page, headers={"content-security-policy": GRAPHIQL_POLICY})
+
+    def _stream_result(
+        self, request: Request, result: SubscriptionExecutionResult, transport: HTTPStreamTransport
+    ) -> AsyncTextStream:
+        state = request.state.context.stream
+
+        async def frames() -> AsyncGenerator[str, None]:
+            async with aclosing(cast("AsyncGenerator[object, None]", result)) as values:
+                async for value in values:
+                    content, _ = await self._process_stream_result(request, value, [])
+                    frame = transport.encode_next(content, self.encode_json_string)
+                    yield frame if state.last_event is None else f"id: {state.last_event}\n{frame}"
+            yield transport.encode_complete()
+
+        return merge_stream_with_heartbeat(
+            frames,
+            lambda: transport.heartbeat_message(self.encode_json_string),
+            interval=transport.heartbeat_interval,
+            send_initial_heartbeat=transport.send_initial_heartbeat,
+        )
+
+
+def refused(
+    status: int, message: str, code: str = "BAD_INPUT", headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer outside GraphQL in the shape of GraphQL's errors."""
+    content = orjson.dumps({"errors": [{"message": message, "extensions": {"code": code}}]})
+    return Response(content, status, headers, "application/json")
+
+
+def _identify(context: Context, header: str | None) -> None:
+    if header is None:
+        return
+    kind, _, token = header.partition(" ")
+    try:
+        if kind.lower() != "bearer" or not token:
+            raise Unauthenticated("the token must come as `Bearer <token>`")
+        context.claims = context.house.tokens.check(token.strip())
+    except Unauthenticated as refusal:
+        context.refusal = str(refusal)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _check_preflight(request: Request) -> None:
+    """A form can be posted across origins without asking; a header of one's own cannot."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data") and not any(
+        request.headers.get(name) for name in PREFLIGHT_HEADERS
+    ):
+        raise HTTPException(
+            400, f"a multipart request needs the header {PREFLIGHT_HEADERS[0]} with any value"
+        )

@@ -1,0 +1,124 @@
+"""A whole FairMind on one machine: database, server and worker under one supervisor."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+
+import app.logs
+from app.secret import secret
+from app.settings import Settings
+from app.supervisor import Program, Supervisor
+from auth.passwords import hashed
+from db.embedded import EmbeddedServer, default_folder
+from db.migrate import migrate
+from db.people import People
+
+DATABASE = "fairmind"
+DEMO_EMAIL, DEMO_PASSWORD = "demo@fairmind.example", "boston-mortgages-1990"  # printed, for loopback only
+DEMO_ORGANIZATION = "Demo Bank"
+
+console = Console(stderr=True, highlight=False)
+
+
+def run(chosen: Settings, *, demo: bool) -> int:
+    """Run everything until told to stop; returns the exit code."""
+    app.logs.set_up(chosen.log_level, debug=chosen.debug)
+    if demo:
+        chosen = chosen.model_copy(update={"data_path": chosen.data_path or default_folder("demo")})
+    key = secret(chosen)
+    with embedded(chosen) as server:
+        url = server.url(DATABASE) if server else given(chosen)
+        if server or demo:
+            migrate(url)
+        people = People(url)
+        if demo and people.empty():
+            people.establish(DEMO_ORGANIZATION, DEMO_EMAIL, "Demo", hashed(DEMO_PASSWORD))
+        fresh = people.empty()
+        people.close()
+        return Supervisor(_programs(chosen, url, key), server).run(
+            lambda: answers(chosen), lambda: _welcome(chosen, server, demo=demo, fresh=fresh)
+        )
+
+
+@contextlib.contextmanager
+def database(chosen: Settings) -> Iterator[str]:
+    """Address of the database for one command: the given one, or our own, which runs as long as needed."""
+    with embedded(chosen) as server:
+        if server:
+            migrate(server.url(DATABASE))
+        yield server.url(DATABASE) if server else given(chosen)
+
+
+@contextlib.contextmanager
+def embedded(chosen: Settings) -> Iterator[EmbeddedServer | None]:
+    """Our own PostgreSQL, unless another is given; one that another of our processes runs is used, not stopped."""
+    if chosen.database_url is not None:
+        yield None
+        return
+    with EmbeddedServer.shared(chosen.data / "postgres") as server:
+        server.create_database(DATABASE)
+        yield server
+
+
+def given(chosen: Settings) -> str:
+    if chosen.database_url is None:
+        raise ValueError("DATABASE_URL is not set")
+    return chosen.database_url.get_secret_value()
+
+
+def _programs(chosen: Settings, url: str, key: str) -> list[Program]:
+    environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET_KEY": key, "DATA_PATH": str(chosen.data)}
+    return [
+        Program(name, (sys.executable, "-m", "app", command), environment)
+        for name, command in (("server", "http"), ("worker", "worker"))
+    ]
+
+
+def _address(chosen: Settings) -> str:
+    return f"http://{'localhost' if chosen.host in ('127.0.0.1', '0.0.0.0') else chosen.host}:{chosen.port}"  # noqa: S104  # compared, not bound
+
+
+def answers(chosen: Settings) -> bool:
+    try:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{chosen.port}/ready", timeout=2
+        ) as response:  # our own server
+            return bool(response.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _welcome(chosen: Settings, server: EmbeddedServer | None, *, demo: bool, fresh: bool) -> None:
+    address = _address(chosen)
+    if demo:
+        with console.status("Loading the demonstration: real mortgage applications, and a model's decisions"):
+            subprocess.run(  # noqa: S603  # our own module
+                [
+                    sys.executable,
+                    "-m",
+                    "app.demo",
+                    f"http://127.0.0.1:{chosen.port}",
+                    DEMO_EMAIL,
+                    DEMO_PASSWORD,
+                ],
+                check=True,
+                cwd=Path(__file__).parents[1],
+            )
+    lines = [
+        f"[bold]FairMind is ready[/]   {address}/graphql" if not chosen.production else "FairMind is ready"
+    ]
+    if demo:
+        lines += [f"sign in as    [bold]{DEMO_EMAIL}[/]", f"password      [bold]{DEMO_PASSWORD}[/]"]
+    elif fresh:
+        lines += ["nobody is there yet: make the first administrator with [bold]fairmind init[/]"]
+    lines += [f"data          {chosen.data}" if server else "database      as DATABASE_URL says"]
+    lines += ["stop          Ctrl-C"]
+    console.print(Panel("\n".join(lines), expand=False, border_style="green"))

@@ -1,0 +1,121 @@
+"""The environment, read once. docs/settings.md lists every name with its default and meaning."""
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from db.embedded import default_folder
+
+SHORTEST_SECRET = 32
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """What an operator may set, by environment variable or in a file `.env`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    environment: Environment = Environment.DEVELOPMENT
+    debug: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+    database_url: SecretStr | None = None
+    database_pool_size: int = Field(default=5, ge=1, le=200)
+    database_max_connections: int = Field(default=20, ge=1, le=1000)
+    database_direct_url: SecretStr | None = None
+
+    supabase_url: str | None = None
+    supabase_service_key: SecretStr | None = None
+
+    jwt_secret_key: SecretStr | None = None
+    jwt_algorithm: str = Field(default="HS256", pattern="^HS(256|384|512)$")
+    jwt_expiration_hours: float = Field(default=24, gt=0, le=24 * 365)
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "[::1]")
+
+    data_path: Path | None = None
+    model_storage_path: str | None = None
+    dataset_storage_path: str | None = None
+    max_file_size: int = Field(default=100 * 1024 * 1024, ge=1)
+
+    aws_endpoint_url: str | None = None
+    aws_region: str | None = None
+    aws_access_key_id: SecretStr | None = None
+    aws_secret_access_key: SecretStr | None = None
+
+    worker_processes: int = Field(default=2, ge=1, le=64)
+    worker_connections: int = Field(default=1000, ge=1)
+    enable_metrics: bool = False
+    metrics_port: int = Field(default=9090, ge=1, le=65535)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    redis_url: SecretStr | None = None
+
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Lists are written with commas, as people expect of an environment variable."""
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        secret = self.jwt_secret_key.get_secret_value() if self.jwt_secret_key else ""
+        if self.environment is Environment.PRODUCTION and len(secret.encode()) < SHORTEST_SECRET:
+            raise ValueError(
+                f"in production JWT_SECRET_KEY must have {SHORTEST_SECRET} bytes or more;"
+                " make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+        return self
+
+    @property
+    def production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything that is kept on this machine."""
+        return self.data_path or default_folder("main")
+
+    @property
+    def datasets(self) -> str:
+        return self.dataset_storage_path or str(self.data / "datasets")
+
+    @property
+    def storage_options(self) -> dict[str, str]:
+        """What an S3-compatible store needs to know, under the names that `Blobs` understands."""
+        given = {
+            "endpoint": self.aws_endpoint_url,
+            "region": self.aws_region,
+            "access_key_id": _open(self.aws_access_key_id),
+            "secret_access_key": _open(self.aws_secret_access_key),
+            "allow_http": "true" if (self.aws_endpoint_url or "").startswith("http://") else None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def models(self) -> str:
+        return self.model_storage_path or str(self.data / "models")
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

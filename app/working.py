@@ -1,0 +1,39 @@
+"""The worker process, as the settings say."""
+
+import asyncio
+import contextlib
+import signal
+
+import structlog
+
+from app.settings import Settings
+from db.blobs import Blobs
+from db.session import Database
+from jobs.children import Children
+from jobs.work import Workshop
+from jobs.worker import Worker
+
+log = structlog.get_logger()
+
+
+async def work(chosen: Settings, url: str) -> None:
+    """Run jobs until the process is told to stop; what is unfinished then goes back into the queue."""
+    direct = chosen.database_direct_url.get_secret_value() if chosen.database_direct_url else url
+    database = Database(url, pool_size=4, max_connections=chosen.database_max_connections)
+    worker = Worker(
+        url=direct,
+        database=database,
+        workshop=Workshop(
+            children=Children(chosen.worker_processes),
+            blobs=Blobs.at(chosen.datasets, chosen.storage_options),
+        ),
+        at_once=chosen.worker_processes,
+    )
+    task = asyncio.create_task(worker.work())
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, task.cancel)
+    log.info("worker started", processes=chosen.worker_processes)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await database.close()

@@ -1,0 +1,41 @@
+"""The ways in: from an address and a password to a person, and from claims to a viewer."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col
+
+import db.tables as t
+from auth.errors import Unauthenticated
+from auth.passwords import matches
+from auth.permissions import Viewer
+from auth.tokens import Claims
+from db.owned import own
+from db.session import Database, Scope
+
+_LOGIN = text("SELECT user_id, organization_id, password_hash FROM find_login(:email)")
+
+
+async def sign_in(database: Database, email: str, password: str) -> t.User:
+    """The person with this address and password; one answer, in the same time, whatever was wrong."""
+    async with database.nobody() as session:
+        found = (await session.execute(_LOGIN, {"email": email.strip().lower()[:320]})).one_or_none()
+    if not await matches(password, found.password_hash if found else None) or found is None:
+        raise Unauthenticated("this e-mail address and password do not belong together")
+    user = await _user(database, Scope(organization_id=found.organization_id), found.user_id)
+    if user is None:
+        raise Unauthenticated("this e-mail address and password do not belong together")
+    return user
+
+
+async def viewer(database: Database, claims: Claims) -> Viewer:
+    """Who the claims speak of, as the database knows them now."""
+    user = await _user(database, Scope(organization_id=claims.organization_id), claims.user_id)
+    if user is None:
+        raise Unauthenticated("the person of this token is no longer here, sign in again")
+    return Viewer(user_id=user.id, organization_id=user.organization_id, email=user.email, role=user.role)
+
+
+async def _user(database: Database, scope: Scope, id: UUID) -> t.User | None:
+    async with database.read(scope) as session:
+        return await session.scalar(own(t.User, scope).where(col(t.User.id) == id))

@@ -1,0 +1,100 @@
+"""Connections: one `Database` per process, one session per unit of work, one organization per session.
+
+Every session runs as the role `fairmind_app`, which row-level security binds, and says whose rows it is
+for; both hold for the transaction only, so a pooler in transaction mode may stand in between.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+APP_ROLE = "fairmind_app"
+
+AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
+"""How it looks when the database is not there for the moment."""
+PATIENCE_S = 60.0
+
+T = TypeVar("T")
+
+_ENTER = text(
+    "SELECT set_config('role', :role, true), set_config('app.organization', :organization, true),"
+    " set_config('app.person', :person, true)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Whose rows a session is for: an organization's, and those shared with it or with the person."""
+
+    organization_id: UUID
+    user_id: UUID | None = None
+
+
+class Database:
+    """A pool of connections and the ways to use one."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, max_connections: int = 20) -> None:
+        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        self.engine = create_async_engine(
+            self.url,
+            pool_size=min(pool_size, max_connections),
+            max_overflow=max(0, max_connections - pool_size),
+            pool_pre_ping=True,
+            pool_timeout=10,
+            hide_parameters=True,  # what people store stays out of logs
+            # no prepared statements are kept, so that a transaction pooler may hand out any connection
+            connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "timeout": 10},
+        )
+        self._session = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def read(self, scope: Scope) -> AsyncIterator[AsyncSession]:
+        """A session for looking; nothing done to it is kept."""
+        async with self._session() as session:
+            await _enter(session, scope)
+            yield session
+
+    @asynccontextmanager
+    async def write(self, scope: Scope) -> AsyncIterator[AsyncSession]:
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        async with self._session.begin() as session:
+            await _enter(session, scope)
+            yield session
+
+    @asynccontextmanager
+    async def nobody(self) -> AsyncIterator[AsyncSession]:
+        """A session before anyone is known: it sees no row, and calls the functions made for that."""
+        async with self._session.begin() as session:
+            await session.execute(_ENTER, {"role": APP_ROLE, "organization": "", "person": ""})
+            yield session
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def _enter(session: AsyncSession, scope: Scope) -> None:
+    person = "" if scope.user_id is None else str(scope.user_id)
+    await session.execute(
+        _ENTER, {"role": APP_ROLE, "organization": str(scope.organization_id), "person": person}
+    )
+
+
+async def when_back(work: Callable[[], Awaitable[T]]) -> T:
+    """Do `work`, again and again while the database restarts; for work that may be begun twice."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                return await work()
+            except IntegrityError:
+                raise  # an answer, not an absence
+            except AWAY:
+                await asyncio.sleep(0.3)

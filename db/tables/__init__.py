@@ -1,0 +1,24 @@
+"""Every table, by name."""
+
+from db.tables.analyses import Analysis
+from db.tables.base import Owned, Status, Subject, Worked, now
+from db.tables.events import Event
+from db.tables.identity import Organization, Role, Share, User
+from db.tables.registry import Dataset, Model, ModelType
+
+__all__ = [
+    "Analysis",
+    "Dataset",
+    "Event",
+    "Model",
+    "ModelType",
+    "Organization",
+    "Owned",
+    "Role",
+    "Share",
+    "Status",
+    "Subject",
+    "User",
+    "Worked",
+    "now",
+]

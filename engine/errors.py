@@ -1,0 +1,33 @@
+"""What can go wrong in a computation, in the caller's terms.
+
+* EngineError
+  x InvalidInput  - the caller can fix it: shapes, ranges, unknown columns, unreadable files
+  x Undefined     - the question has no answer on this data, e.g. a single group
+"""
+
+
+class EngineError(Exception):
+    """Base class; the message is safe to show to the person who asked."""
+
+
+class InvalidInput(EngineError):
+    """The input breaks the contract of the function it was given to.
+
+    `at` names the offending part as a path of Python names and list indexes, such as
+    ("thresholds", 2, "limit"); the API turns it into the path of the argument.
+    """
+
+    def __init__(self, message: str, *, at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.at = at
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _invalid, (str(self), self.at)  # keeps `at` on the way out of a child process
+
+
+def _invalid(message: str, at: tuple[str | int, ...]) -> InvalidInput:
+    return InvalidInput(message, at=at)
+
+
+class Undefined(EngineError):
+    """The quantity does not exist for this data; never reported as 0 or NaN."""

@@ -1,0 +1,105 @@
+"""The sentences of a report, for people who know no statistics."""
+
+from collections.abc import Sequence
+
+from engine.fairness.metrics import METRICS, RATES, Metric, Rate
+from engine.fairness.report import Exclusion, Finding, Interval, Verdict
+
+EXAMPLES = 3
+CROSS = " \N{MULTIPLICATION SIGN} "
+
+
+def joined(attributes: Sequence[str]) -> str:
+    """Attributes in one text, such as "race × sex"."""  # noqa: RUF002
+    return CROSS.join(attributes) if attributes else "all rows"
+
+
+def number(value: float) -> str:
+    """At most three decimals: "0.12", "1"."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def between(interval: Interval) -> str:
+    """An interval as "[0.05, 0.19]"."""
+    return f"[{number(interval.low)}, {number(interval.high)}]"
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 group", "2 groups", "no group"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}" if count else f"no {noun}"
+
+
+def verdict_reason(
+    verdict: Verdict, interval: Interval, metric: Metric, limit: float, excluded: Sequence[Exclusion]
+) -> str:
+    """Why an interval leads to this verdict."""
+    where = {
+        Verdict.PASS: f"lies within the limit of {number(limit)}: {METRICS[metric].title} is acceptable",
+        Verdict.FAIL: f"lies beyond the limit of {number(limit)}: {METRICS[metric].title} is not acceptable",
+        Verdict.WARNING: f"straddles the limit of {number(limit)}: these data cannot tell on which side the truth is",
+    }[verdict]
+    whole = "The interval" if verdict is Verdict.WARNING else "The whole interval"
+    return f"{whole} {between(interval)} {where}.{left_out(excluded)}"
+
+
+def left_out(excluded: Sequence[Exclusion]) -> str:
+    """A sentence on the groups that took no part, with a space before it; or nothing."""
+    if not excluded:
+        return ""
+    some = "; ".join(f"{e.group}, {e.reason}" for e in excluded[:EXAMPLES])
+    more = f"; and {len(excluded) - EXAMPLES:,} more" if len(excluded) > EXAMPLES else ""
+    return f" Not compared: {plural(len(excluded), 'group')} ({some}{more})."
+
+
+def too_few(rate: Rate, attribute: str, compared: int, excluded: Sequence[Exclusion]) -> str:
+    """Why there is no comparison of a rate."""
+    return (
+        f"Comparing the {RATES[rate].title} needs two groups of {attribute} that are large enough,"
+        f" and there is {'only one' if compared else 'none'}.{left_out(excluded)}"
+    )
+
+
+def gap_description(metric: Metric, rate: Rate, lowest: tuple[str, float], highest: tuple[str, float]) -> str:
+    """What a metric compared and between which groups."""
+    rates = f"the {RATES[rate].title} goes from {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
+    return f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}. Here {rates}."
+
+
+def told(finding: Finding, groups: int) -> str:
+    """A finding in the one sentence that is told while the analysis runs."""
+    title = METRICS[finding.metric].title
+    who = f"{plural(groups, 'group')} of {finding.attribute}" if finding.attributes else finding.attribute
+    if finding.value is None or finding.interval is None:
+        return f"Could not judge the {title} of {finding.attribute}: {finding.reason}"
+    does = {Verdict.PASS: "passes", Verdict.FAIL: "fails", Verdict.WARNING: "may or may not meet"}[
+        finding.verdict
+    ]
+    outcome = f"{title} {number(finding.value)} {between(finding.interval)}"
+    return f"Compared {who}: {outcome} {does} the limit of {number(finding.threshold)}"
+
+
+def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
+    """The outcome of a report in one sentence for a person."""
+    of = {v: [f for f in findings if f.verdict is v] for v in Verdict}
+    judged = len(findings) - len(of[Verdict.INSUFFICIENT_EVIDENCE])
+    if verdict is Verdict.INSUFFICIENT_EVIDENCE:
+        return "Nothing could be judged: " + (findings[0].reason if findings else "no metric was asked for.")
+    first = of[verdict][0]
+    example = f"{METRICS[first.metric].title} of {first.attribute} is {number(first.value or 0.0)}"
+    limit = f"the limit is {number(first.threshold)}"
+    text = {
+        Verdict.FAIL: f"{len(of[Verdict.FAIL])} of {plural(judged, 'comparison')} "
+        f"{'lies' if len(of[Verdict.FAIL]) == 1 else 'lie'} beyond the limit: the {example}, {limit}",
+        Verdict.WARNING: f"No comparison is clearly beyond its limit, but {len(of[Verdict.WARNING])} of "
+        f"{judged} may be: the {example}, {limit}",
+        Verdict.PASS: f"All of {plural(judged, 'comparison')} lie within the limits"
+        if judged > 1
+        else f"The {example}, within the limit of {number(first.threshold)}",
+    }[verdict]
+    unknown = len(of[Verdict.INSUFFICIENT_EVIDENCE])
+    return text + (f"; {unknown:,} more could not be judged." if unknown else ".")
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large and the others as they are."""
+    return text[:1].upper() + text[1:]

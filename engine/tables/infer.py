@@ -1,0 +1,258 @@
+"""Which type each column has, decided by asking of all its values whether they survive it unharmed.
+
+A type is taken only if every value of the column fits. A column of integers is one where each
+value reads back exactly as it was written, so codes with leading zeros ("007"), phone numbers with
+a plus and numbers beyond 64 bits stay strings. "NA", "null" and the like count as empty in a
+column whose other values fit a type, and stay text in a column of strings.
+
+A first look at some rows drops the types that cannot be; the full pass asks only for the rest.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+
+from engine.errors import InvalidInput
+from engine.tables import names
+from engine.tables.cells import Cell, Cells
+from engine.tables.limits import Limits, size
+from engine.tables.profile import ColumnType
+from engine.tables.sandbox import text
+
+_FIRST_ROWS = 10_000
+_BATCH = 200
+"""Columns asked about in one query; wider ones take long to plan."""
+MISSING = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none")
+"""What people write for "no value"; the empty text among them comes from an empty quoted field."""
+
+
+# In each CASE the first test is the cheap one that nearly all values pass; DuckDB runs the pattern
+# on the others only. Integers beyond 2**53, which a float cannot hold exactly, do not fit a float.
+_FLOAT = r"""CASE
+    WHEN TRY_CAST({0} AS DOUBLE)::VARCHAR = {0} THEN {0} <> 'nan'
+    WHEN strlen({0}) >= 16 AND regexp_full_match({0}, '-?\d+')
+        THEN coalesce(TRY_CAST({0} AS BIGINT) BETWEEN -9007199254740992 AND 9007199254740992, false)
+    ELSE regexp_full_match({0}, '-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(?i:inf|infinity)')
+END"""
+
+
+def _clock(kind: str, zone: str) -> str:
+    plain = (
+        "WHEN strlen({0}) = 19 AND TRY_CAST({0} AS TIMESTAMP)::VARCHAR = {0} THEN true" if not zone else ""
+    )
+    pattern = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?" + zone
+    return (
+        f"CASE {plain} WHEN regexp_full_match({{0}}, '{pattern}') THEN TRY_CAST({{0}} AS {kind}) IS NOT NULL "
+        "WHEN {0} IS NOT NULL THEN false END"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """One column with its type, and the SQL expression that gives its values in it."""
+
+    name: str
+    type: ColumnType
+    value: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """A way to read text: the test each value must pass, and the value it then has; {0} is the text."""
+
+    type: ColumnType
+    fits: str
+    value: str
+
+    def test(self, text: str) -> str:
+        return self.fits.replace("{0}", text)
+
+    def read(self, text: str) -> str:
+        return self.value.replace("{0}", text)
+
+
+_READINGS: Mapping[ColumnType, Sequence[_Reading]] = MappingProxyType(
+    {
+        kind: tuple(
+            _Reading(type=kind, fits=fits, value=f"TRY_CAST({{0}} AS {sql})") for sql, fits in ways.items()
+        )
+        for kind, ways in {
+            ColumnType.BOOLEAN: {"BOOLEAN": "lower({0}) IN ('true', 'false')"},
+            ColumnType.INTEGER: {"BIGINT": "coalesce(TRY_CAST({0} AS BIGINT)::VARCHAR = {0}, false)"},
+            ColumnType.FLOAT: {"DOUBLE": _FLOAT},
+            ColumnType.DATE: {
+                "DATE": "strlen({0}) = 10 AND coalesce(TRY_CAST({0} AS DATE)::VARCHAR = {0}, false)"
+            },
+            ColumnType.TIMESTAMP: {
+                "TIMESTAMP": _clock("TIMESTAMP", ""),
+                "TIMESTAMPTZ": _clock("TIMESTAMPTZ", r"(Z|[+-]\d\d(:\d\d)?)"),
+            },
+        }.items()
+    }
+)
+
+
+def infer(connection: duckdb.DuckDBPyConnection, cells: Cells, limits: Limits) -> tuple[Typed, ...]:
+    """Decide the type of every column by its values, or check the type that the file declares.
+
+    Raises:
+        InvalidInput: a cell, or all of them together, is larger than allowed.
+    """
+    ask = _Asker(connection, cells.path)
+    _sizes(ask, cells, limits)
+    open_ = {cell.name: [r for t in cell.candidates for r in _READINGS[t]] for cell in cells.columns}
+    inferred = [cell for cell in cells.columns if open_[cell.name]]
+    first = ask.fitting(f"(FROM {cells.relation} LIMIT {_FIRST_ROWS})", inferred, open_)
+    left = {name: [fit.reading for fit in fits] for name, fits in first.items()}
+    chosen: dict[str, _Fit] = {}
+    while asked := [cell for cell in inferred if left[cell.name]]:  # one round, unless the first rows mislead
+        fits = ask.fitting(cells.relation, asked, {cell.name: left[cell.name][:1] for cell in asked})
+        for cell in asked:
+            sure = [fit for fit in fits[cell.name] if fit.values]
+            chosen.update((cell.name, fit) for fit in sure)
+            left[cell.name] = [] if sure else left[cell.name][1:]
+    declared = ask.declared(cells.relation, [cell for cell in cells.columns if cell.declared])
+    return tuple(declared.get(cell.name) or _typed(cell, chosen.get(cell.name)) for cell in cells.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fit:
+    """A reading that no value of a column contradicts, and what it met."""
+
+    reading: _Reading
+    values: int
+    words: int
+    """Cells that say in words that they are empty."""
+    endless: int
+    """Numbers that are infinite."""
+
+
+class _Asker:
+    """Asks one path about some columns at a time."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str) -> None:
+        self._connection, self._path = connection, path
+
+    def fitting(
+        self, relation: str, columns: Sequence[Cell], readings: Mapping[str, Sequence[_Reading]]
+    ) -> dict[str, list[_Fit]]:
+        """The readings of each column that no value contradicts, in order of preference."""
+        missing = ", ".join(map(text, MISSING))
+        fits: dict[str, list[_Fit]] = {}
+        for batch in _batches(columns):
+            asked = [(cell, reading) for cell in batch for reading in readings[cell.name]]
+            texts = ", ".join(f"trim({cell.value}) AS x{i}" for i, cell in enumerate(batch))
+            place = {cell.name: f"x{i}" for i, cell in enumerate(batch)}
+            tests = ", ".join(f"{r.test(place[c.name])} AS t{i}" for i, (c, r) in enumerate(asked))
+            counts = ", ".join(
+                # the long list is compared with failing cells only
+                f"count(*) FILTER (WHERE t{i}), "
+                f"count(*) FILTER (WHERE NOT t{i} AND {place[c.name]} IN ({missing})), "
+                f"count(*) FILTER (WHERE NOT t{i} AND {place[c.name]} IS NOT NULL), "
+                + (
+                    f"count(*) FILTER (WHERE isinf({r.read(place[c.name])}))"
+                    if r.type is ColumnType.FLOAT
+                    else "0"
+                )
+                for i, (c, r) in enumerate(asked)
+            )
+            tested = f"(SELECT *, {tests} FROM (SELECT {texts} FROM {relation}))"  # noqa: S608
+            row = self.row(counts, tested)
+            fits |= {cell.name: [] for cell in batch}
+            for i, (cell, reading) in enumerate(asked):
+                values, words, failing, endless = row[4 * i : 4 * i + 4]
+                if failing == words:
+                    fits[cell.name].append(_Fit(reading=reading, values=values, words=words, endless=endless))
+        return fits
+
+    def declared(self, relation: str, columns: Sequence[Cell]) -> dict[str, Typed]:
+        """Columns whose type the file states, with what does not fit ours counted."""
+        typed: dict[str, Typed] = {}
+        for batch in _batches(columns):
+            row = self.row(
+                ", ".join(_ODD.get(cell.declared, "0").replace("{0}", cell.value) for cell in batch), relation
+            )
+            typed |= {cell.name: _as_declared(cell, odd) for cell, odd in zip(batch, row, strict=True)}
+        return typed
+
+    def row(self, asked: str, relation: str) -> Sequence[Any]:
+        row = self._connection.execute(f"SELECT {asked} FROM {relation}", {"path": self._path}).fetchone()  # noqa: S608
+        assert row is not None  # noqa: S101  an aggregate without groups has one row
+        return row
+
+
+_ODD: Mapping[ColumnType | None, str] = MappingProxyType(
+    {
+        ColumnType.FLOAT: "count(*) FILTER (WHERE NOT isfinite({0}))",
+        ColumnType.INTEGER: "count(*) FILTER (WHERE {0} IS NOT NULL AND TRY_CAST({0} AS BIGINT) IS NULL)",
+    }
+)
+
+
+def _sizes(ask: _Asker, cells: Cells, limits: Limits) -> None:
+    """Hold text to the limits that the footer of a Parquet file cannot promise, and find NUL."""
+    total = 0
+    texts = [cell for cell in cells.columns if cell.declared in (None, ColumnType.STRING)]
+    if cells.delimiter is not None:
+        return  # every byte was seen already
+    for batch in _batches(texts):
+        asked = ", ".join(
+            f"max(strlen({c.value})), sum(strlen({c.value})), bool_or(contains({c.value}, chr(0)))"
+            for c in batch
+        )
+        row = ask.row(asked, cells.relation)
+        for position, cell in enumerate(batch):
+            longest, amount, nul = row[3 * position : 3 * position + 3]
+            total += int(amount or 0)
+            if (longest or 0) > limits.max_cell_bytes:
+                raise InvalidInput(
+                    f"a value of column {names.short(cell.name)} has {size(longest)}; "
+                    f"at most {size(limits.max_cell_bytes)} are read"
+                )
+            if nul:
+                raise InvalidInput(
+                    f"column {names.short(cell.name)} holds a NUL character, which no text may hold"
+                )
+    if total > limits.max_bytes_expanded:
+        raise InvalidInput(
+            f"the text in the table has {size(total)}; at most {size(limits.max_bytes_expanded)} are read"
+        )
+
+
+def _typed(cell: Cell, fit: _Fit | None) -> Typed:
+    if fit is None:
+        return Typed(name=cell.name, type=ColumnType.STRING, value=cell.value)
+    value = fit.reading.read(f"trim({cell.value})")
+    if fit.reading.type is ColumnType.FLOAT and (fit.words or fit.endless):
+        value = f"CASE WHEN isfinite({value}) THEN {value} END"
+    notes = []
+    if fit.words:
+        notes.append(f"{fit.words:,} cells that say NA, null or the like were read as empty")
+    if fit.endless:
+        notes.append(_endless(fit.endless))
+    return Typed(name=cell.name, type=fit.reading.type, value=value, notes=tuple(notes))
+
+
+def _as_declared(cell: Cell, odd: int) -> Typed:
+    kind, value = cell.declared or ColumnType.STRING, cell.value
+    if kind is ColumnType.INTEGER and odd:
+        note = "kept as text, because some values are larger than 64 bits hold"
+        return Typed(name=cell.name, type=ColumnType.STRING, value=f"{value}::VARCHAR", notes=(note,))
+    if kind is ColumnType.INTEGER:
+        value = f"{value}::BIGINT"
+    if kind is ColumnType.FLOAT and odd:
+        value = f"CASE WHEN isfinite({value}) THEN {value} END"
+    return Typed(name=cell.name, type=kind, value=value, notes=(_endless(odd),) if odd else ())
+
+
+def _endless(count: int) -> str:
+    return f"{count:,} values that are infinite or not a number were read as empty"
+
+
+def _batches(columns: Sequence[Cell]) -> Iterator[Sequence[Cell]]:
+    for start in range(0, len(columns), _BATCH):
+        yield columns[start : start + _BATCH]

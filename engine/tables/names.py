@@ -1,0 +1,45 @@
+"""Column names: what is asked of them, whatever the format they came in."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from engine.errors import InvalidInput
+from engine.tables.limits import Limits
+
+
+def short(name: str) -> str:
+    """A column name fit for a sentence: one line of at most 40 characters, in quotes."""
+    plain = "".join(c if c.isprintable() else " " for c in name)
+    return f"'{plain}'" if len(plain) <= 40 else f"'{plain[:39]}…'"
+
+
+def check(names: Sequence[str], limits: Limits) -> None:
+    """Hold the names of a table to what SQL engines, reports and people can tell apart.
+
+    Raises:
+        InvalidInput: too many, empty, too long, unprintable, or the same name twice.
+    """
+    if len(names) > limits.max_columns:
+        raise InvalidInput(f"the table has {len(names)} columns; at most {limits.max_columns} are read")
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names, 1):
+        if not name.strip():
+            raise InvalidInput(f"column {position} has no name; give every column a name in the header")
+        if len(name) > limits.max_name:
+            raise InvalidInput(
+                f"the name of column {position}, {short(name)}, has {len(name)} characters; "
+                f"at most {limits.max_name} are read"
+            )
+        if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+            raise InvalidInput(
+                f"the name of column {position}, {short(name)}, holds a line break or control character"
+            )
+        first = seen.setdefault(name.strip().casefold(), position)
+        if first != position:
+            same = names[first - 1] == name
+            raise InvalidInput(
+                f"columns {first} and {position} are both named {short(name)}; rename one of them"
+                if same
+                else f"columns {first} and {position} differ only in case or spaces, {short(names[first - 1])} and "
+                f"{short(name)}, which SQL cannot tell apart; rename one of them"
+            )

@@ -1,0 +1,30 @@
+"""Small values that every part of the engine shares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NewType
+
+Count = NewType("Count", int)
+"""A number of rows or bytes; 64 bits, so the API does not show it as GraphQL's 32-bit Int."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Something worth telling a person who waits: where the work stands, and what is known so far."""
+
+    stage: str
+    """A few words on what is being done, such as "counting rows"."""
+    fraction: float
+    """Share of the whole work done, in [0, 1]; never falls."""
+    message: str
+    """One sentence that means something to a person."""
+    partial: object = None
+    """A part of the final result that is already certain, such as one finding; or None."""
+
+
+Tell = Callable[[Step], None]
+"""Where a computation tells its steps; called in the computing process, cheap, never raises."""
+
+
+def silent(step: Step) -> None:
+    """Tell nobody."""

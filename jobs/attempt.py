@@ -1,0 +1,161 @@
+"""One try at one piece of work: claimed, told about, and ended, only while it is still ours.
+
+The number of the attempt is the fencing token. A worker that was thought dead, or whose work was cancelled
+or deleted, finds another number or status on the row and stops with `Lost`; nothing of it is stored.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+import db.tables as t
+from db.errors import NotFound
+from db.events import record
+from db.notify import tell
+from db.owned import one_to_change, own
+from db.session import Database, Scope, when_back
+from engine.values import Step
+
+DEATHS = 3
+"""Workers that may stop while they run a job before the job is held to be the cause."""
+AT_ONCE = 4
+"""Jobs of one organization that run at the same time."""
+
+TABLES: dict[t.Subject, type[t.Worked]] = {
+    t.Subject.DATASET: t.Dataset,
+    t.Subject.ANALYSIS: t.Analysis,
+}
+
+
+class Lost(Exception):
+    """The work is no longer ours: cancelled, deleted, or taken over by another worker."""
+
+
+class Busy(Exception):
+    """The organization has enough jobs running; try again in a while."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """The right to work on one row, and the ways to say how it goes."""
+
+    database: Database
+    subject: t.Subject
+    scope: Scope
+    id: UUID
+    number: int
+    row: Any
+
+    async def still_ours(self) -> bool:
+        return await when_back(self._still_ours)
+
+    async def _still_ours(self) -> bool:
+        table = TABLES[self.subject]
+        async with self.database.read(self.scope) as session:
+            columns = select(col(table.status), col(table.attempt)).where(
+                col(table.id) == self.id, col(table.organization_id) == self.scope.organization_id
+            )
+            found = (await session.execute(columns)).one_or_none()
+        return found is not None and tuple(found) == (t.Status.RUNNING, self.number)
+
+    async def tell(self, steps: list[Step]) -> None:
+        """Store the steps that are worth it: each with a partial result, and the last of the others."""
+        kept = [step for step in steps[:-1] if step.partial is not None] + steps[-1:]
+        await when_back(partial(self._tell, kept))
+
+    async def _tell(self, steps: list[Step]) -> None:
+        async with self.database.write(self.scope) as session:
+            row = await self._locked(session)
+            for step in steps:
+                if (row.stage, row.message) != (step.stage, step.message):  # else told before the cut
+                    row.stage, row.message = step.stage, step.message
+                    row.progress = max(row.progress, min(step.fraction, 1.0))
+                    await record(session, self.subject, row, _plain(step.partial))
+        await tell(self.database, self.scope.organization_id)
+
+    async def complete(self, message: str, **results: Any) -> None:
+        """Store the result and say so, exactly once."""
+        await self._end(t.Status.COMPLETED, "completed", message, progress=1.0, **results)
+
+    async def fail(self, reason: str, **results: Any) -> None:
+        """Store why there is no result, in words for the person who asked."""
+        await self._end(t.Status.FAILED, "failed", reason, error=reason, **results)
+
+    async def release(self) -> None:
+        """Give the work back unharmed, because this worker stops."""
+        await self._end(t.Status.QUEUED, "queued", "Waiting for another worker", finished_at=None)
+
+    async def _end(self, status: t.Status, stage: str, message: str, **values: Any) -> None:
+        await when_back(partial(self._set, status, stage, message, values))
+
+    async def _set(self, status: t.Status, stage: str, message: str, values: dict[str, Any]) -> None:
+        async with self.database.write(self.scope) as session:
+            row = await self._locked(session)
+            row.status, row.stage, row.message, row.finished_at = status, stage, message, t.now()
+            for name, value in values.items():
+                setattr(row, name, value)
+            await record(session, self.subject, row)
+        await tell(self.database, self.scope.organization_id)
+
+    async def _locked(self, session: AsyncSession) -> t.Worked:
+        try:
+            row = await one_to_change(session, TABLES[self.subject], self.scope, self.id)
+        except NotFound:
+            raise Lost from None
+        if row.status is not t.Status.RUNNING or row.attempt != self.number:
+            raise Lost
+        return row
+
+
+async def claim(database: Database, subject: t.Subject, scope: Scope, id: UUID) -> Attempt | None:
+    """Take the work on, or None when there is nothing left to do; Busy when it must wait its turn."""
+    table = TABLES[subject]
+    async with database.write(scope) as session:
+        try:
+            row = await one_to_change(session, table, scope, id)
+        except NotFound:
+            return None
+        if row.status.ended:
+            return None
+        if row.status is t.Status.RUNNING:
+            row.deaths += 1
+        if row.deaths >= DEATHS:
+            _give_up(row)
+        else:
+            await _turn(session, scope, id)
+            row.attempt += 1
+            row.status, row.stage, row.message = t.Status.RUNNING, "starting", "A worker has started"
+            row.started_at = row.started_at or t.now()
+        await record(session, subject, row)
+    await tell(database, scope.organization_id)
+    if row.status is t.Status.FAILED:
+        return None
+    return Attempt(database=database, subject=subject, scope=scope, id=id, number=row.attempt, row=row)
+
+
+def _give_up(row: t.Worked) -> None:
+    row.status, row.stage, row.finished_at = t.Status.FAILED, "failed", t.now()
+    row.error = row.message = f"{DEATHS} workers stopped while they ran this, so it is not tried again"
+
+
+async def _turn(session: AsyncSession, scope: Scope, id: UUID) -> None:
+    """Raise Busy while the organization has enough running; the lock makes two claims count one by one."""
+    await session.execute(
+        select(func.pg_advisory_xact_lock(scope.organization_id.int & 0x7FFF_FFFF_FFFF_FFFF))
+    )
+    running = 0
+    for table in TABLES.values():
+        query = own(table, scope).where(col(table.status) == t.Status.RUNNING, col(table.id) != id)
+        running += len((await session.scalars(query.with_only_columns(col(table.id)))).all())
+    if running >= AT_ONCE:
+        raise Busy
+
+
+def _plain(partial: object) -> Any:
+    return None if partial is None else TypeAdapter(type(partial)).dump_python(partial, mode="json")

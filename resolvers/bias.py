@@ -1,0 +1,218 @@
+"""Bias analyses: starting, reading, cancelling and deleting them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import strawberry
+from sqlalchemy.exc import IntegrityError
+from strawberry import ID
+
+import db.tables as t
+import jobs.queue
+from auth.permissions import Viewer
+from db.errors import Conflict, NotFound
+from db.owned import one, one_to_change
+from engine.errors import InvalidInput
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions
+from resolvers.context import Info
+from resolvers.ids import global_id, key
+from resolvers.paging import Order, Page, Slice, whole
+from resolvers.registry import Removal
+
+SHOWN_NAMES = 20
+
+
+class AnalysisOrder(StrEnum):
+    """How a list of analyses is sorted."""
+
+    NEWEST_FIRST = "newest_first"
+    OLDEST_FIRST = "oldest_first"
+
+
+ORDERS: Mapping[AnalysisOrder, Order] = {
+    AnalysisOrder.NEWEST_FIRST: Order(column="created_at", kind=datetime, descending=True),
+    AnalysisOrder.OLDEST_FIRST: Order(column="created_at", kind=datetime),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisFilter:
+    """Which analyses to list; conditions left out do not narrow the list."""
+
+    model_id: ID | None = None
+    dataset_id: ID | None = None
+    status: t.Status | None = None
+    type: AnalysisType | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAnalysis:
+    """A bias analysis to run: which model, on which rows, with which question."""
+
+    model_id: ID
+    dataset_id: ID
+    type: AnalysisType
+    columns: BiasColumns
+    options: BiasOptions | None = None
+
+
+async def start(info: Info, input: NewAnalysis, idempotency_key: str | None = None) -> t.Analysis:
+    """Start a bias analysis and return it at once; `analysisProgress` follows it, `report` holds what came out.
+
+    With an idempotency key, asking again for the same gives the analysis that was started before.
+    """
+    context, viewer = info.context, info.context.viewer
+    asked_key = jobs.queue.checked_key(idempotency_key)
+    async with context.write() as session:
+        await jobs.queue.one_by_one(session, viewer.scope)
+        model = await one(session, t.Model, viewer.scope, key(t.Model, input.model_id, at="model_id"))
+        dataset = await one(
+            session, t.Dataset, viewer.scope, key(t.Dataset, input.dataset_id, at="dataset_id")
+        )
+        row = _row(viewer, model, dataset, input, asked_key)
+        before = await jobs.queue.asked_before(session, t.Analysis, viewer.scope, asked_key)
+        if before is not None:
+            return _same(before, row)
+        _check(model, dataset, row)
+        await jobs.queue.room(session, t.Analysis, viewer.scope)
+        try:
+            await jobs.queue.start(session, t.Subject.ANALYSIS, row)
+        except IntegrityError:
+            raise NotFound("the model or the dataset was deleted a moment ago") from None
+    await context.tell()
+    return row
+
+
+async def cancel(info: Info, id: ID) -> t.Analysis:
+    """End an analysis that waits or runs; it takes effect within seconds and nothing of it is kept."""
+    async with info.context.write() as session:
+        row = await one_to_change(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
+        await jobs.queue.cancel(session, t.Subject.ANALYSIS, row)
+    await info.context.tell()
+    return row
+
+
+async def delete(info: Info, id: ID) -> Removal:
+    """Delete an analysis with its report; one that runs is stopped."""
+    async with info.context.write() as session:
+        row = await one_to_change(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
+        if not row.status.ended:
+            await jobs.queue.cancel(session, t.Subject.ANALYSIS, row)
+            await session.flush()
+        await session.delete(row)
+    await info.context.tell()
+    return Removal(
+        id=global_id("Analysis", row.id), deleted=True, archived=False, message="the analysis is deleted"
+    )
+
+
+async def analysis(info: Info, id: ID) -> t.Analysis:
+    """One analysis by its id."""
+    async with info.context.read() as session:
+        return await one(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
+
+
+async def analyses(
+    info: Info,
+    first: int = 20,
+    after: str | None = None,
+    filter: AnalysisFilter | None = None,
+    order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,
+) -> Page[t.Analysis]:
+    """The analyses, a page at a time."""
+    part = _part(info, first, after, filter or AnalysisFilter(), order)
+    async with info.context.read() as session:
+        return part.page((await session.scalars(whole(part))).all())
+
+
+async def of_model(
+    model: strawberry.Parent[t.Model],
+    info: Info,
+    first: int = 20,
+    after: str | None = None,
+    status: t.Status | None = None,
+    order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,
+) -> Page[t.Analysis]:
+    """The analyses of this model, a page at a time."""
+    part = _part(info, first, after, AnalysisFilter(status=status), order)
+    return await info.context.children(t.Analysis, "model_id", model.id, part)
+
+
+async def of_dataset(
+    dataset: strawberry.Parent[t.Dataset],
+    info: Info,
+    first: int = 20,
+    after: str | None = None,
+    status: t.Status | None = None,
+    order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,
+) -> Page[t.Analysis]:
+    """The analyses on this dataset, a page at a time."""
+    part = _part(info, first, after, AnalysisFilter(status=status), order)
+    return await info.context.children(t.Analysis, "dataset_id", dataset.id, part)
+
+
+def _part(
+    info: Info, first: int, after: str | None, asked: AnalysisFilter, order: AnalysisOrder
+) -> Slice[t.Analysis]:
+    wanted = {
+        "model_id": key(t.Model, asked.model_id, at="model_id") if asked.model_id else None,
+        "dataset_id": key(t.Dataset, asked.dataset_id, at="dataset_id") if asked.dataset_id else None,
+        "status": asked.status,
+        "type": asked.type,
+    }
+    where = tuple((column, "is", value) for column, value in wanted.items() if value is not None)
+    return Slice(
+        table=t.Analysis,
+        scope=info.context.viewer.scope,
+        order=ORDERS[order],
+        first=first,
+        after=after,
+        where=where,
+    )
+
+
+def _row(
+    viewer: Viewer, model: t.Model, dataset: t.Dataset, input: NewAnalysis, idempotency_key: str | None
+) -> t.Analysis:
+    return t.Analysis(
+        organization_id=viewer.organization_id,
+        created_by_id=viewer.user_id,
+        idempotency_key=idempotency_key,
+        model_id=model.id,
+        dataset_id=dataset.id,
+        type=input.type,
+        columns=input.columns,
+        options=input.options or BiasOptions(),
+    )
+
+
+def _same(before: t.Analysis, now: t.Analysis) -> t.Analysis:
+    def asked(row: t.Analysis) -> tuple[object, ...]:
+        return row.model_id, row.dataset_id, row.type, repr(row.columns), repr(row.options)
+
+    if asked(before) != asked(now):
+        raise Conflict("this idempotencyKey was used for another analysis; take a new one")
+    return before
+
+
+def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
+    """Refuse now, in words, what could only fail later."""
+    if model.type is not t.ModelType.CLASSIFICATION:
+        raise InvalidInput(
+            f"a bias analysis measures classification models so far, this one is for {model.type}",
+            at=("model_id",),
+        )
+    if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
+        raise Conflict(f"the dataset is {dataset.status}, an analysis needs one that is completed")
+    names = [column.name for column in dataset.profile.columns]
+    for at, column in row.columns.places():
+        if column not in names:
+            shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+            raise InvalidInput(f"the dataset has no column {column!r}; it has {shown}", at=("columns", *at))
+    if row.type is AnalysisType.INDIVIDUAL_FAIRNESS and not row.columns.features:
+        raise InvalidInput(
+            "individual fairness compares similar rows: features must name the columns that make rows similar",
+            at=("columns", "features"),
+        )

@@ -1,0 +1,137 @@
+"""What an operation carries to its resolvers."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from aiodataloader import DataLoader
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from auth.errors import Unauthenticated
+from auth.permissions import Viewer
+from auth.sign_in import viewer
+from auth.tokens import Claims, Tokens
+from db.blobs import Blobs
+from db.notify import Hub, tell
+from db.owned import Row, owned
+from db.session import Database, when_back
+from resolvers.paging import Page, Slice, sliced
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What all operations of a process share."""
+
+    database: Database
+    blobs: Blobs
+    hub: Hub
+    tokens: Tokens
+    max_file_size: int
+    scratch: Path
+    """A folder for files on the way in."""
+
+
+@dataclass
+class Stream:
+    """What the transport of a stream must know of the operation that fills it."""
+
+    last_event: int | None = None
+    """Number of the event that is being sent, for the `id:` of a server-sent event."""
+
+
+@dataclass(kw_only=True)
+class Context:
+    """Who asks, and the batches of rows this operation has asked for."""
+
+    house: House
+    request_id: str
+    claims: Claims | None = None
+    refusal: str = "nobody is signed in: send a token, which the mutation signIn gives"
+    """Why there are no claims."""
+    resume_after: int | None = None
+    """Number of the last event that the client of a broken stream has seen."""
+    connection_params: dict[str, object] | None = None
+    stream: Stream = field(default_factory=Stream)
+    _viewer: Viewer | None = None
+    _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
+
+    def fresh(self) -> "Context":
+        """The same caller with nothing loaded: one for each operation."""
+        return replace(self, _viewer=None, _loaders={})
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who asks. Locks identify the caller before any resolver runs, so this is known where it is used."""
+        if self._viewer is None:
+            raise Unauthenticated(self.refusal)
+        return self._viewer
+
+    async def identify(self) -> Viewer:
+        """Look up who asks and what they may do now; once an operation, and again for each event."""
+        if self._viewer is None:
+            if self.claims is None:
+                raise Unauthenticated(self.refusal)
+            self._viewer = await viewer(self.house.database, self.claims)
+        return self._viewer
+
+    async def next_event(self, number: int) -> None:
+        """Between two events of a stream everything may have changed: rows, roles, the token's validity."""
+        self._viewer, self.stream.last_event = None, number
+        self._loaders.clear()
+        if self.claims is not None:
+            self.claims.still_valid()
+        await when_back(self.identify)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        async with self.house.database.read(self.viewer.scope) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One mutation, one transaction; those who wait for events are told when it is committed."""
+        async with self.house.database.write(self.viewer.scope) as session:
+            yield session
+
+    async def tell(self) -> None:
+        await tell(self.house.database, self.viewer.organization_id)
+
+    async def one(self, table: type[Row], id: UUID) -> Row | None:
+        """A row by id, if the viewer may see it; one query however many are asked for."""
+
+        async def load(ids: list[UUID]) -> list[Row | None]:
+            async with self.read() as session:
+                rows = await session.scalars(owned(table, self.viewer.scope).where(col(table.id).in_(ids)))
+                found = {row.id: row for row in rows}
+            return [found.get(id) for id in ids]
+
+        row: Row | None = await self._loader(table, load).load(id)
+        return row
+
+    async def children(self, table: type[Row], key: str, parent: UUID, part: Slice[Row]) -> Page[Row]:
+        """One page of the rows whose column `key` is `parent`; one query however many parents ask."""
+
+        async def load(parents: list[UUID]) -> list[Page[Row]]:
+            found: dict[UUID, list[Row]] = defaultdict(list)
+            async with self.read() as session:
+                for row in await session.scalars(sliced(table, self.viewer.scope, part, key, parents)):
+                    found[getattr(row, key)].append(row)
+            return [part.page(found[parent], **{key: parent}) for parent in parents]
+
+        page: Page[Row] = await self._loader((table, key, part), load).load(parent)
+        return page
+
+    def _loader(self, of: Any, load: Any) -> DataLoader[UUID, Any]:
+        found = self._loaders.get(of)
+        if found is None:
+            found = self._loaders[of] = DataLoader(load)
+        return found
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,42 @@
+"""The public API: which rows and values are visible, under which names, to whom."""
+
+from collections.abc import Sequence
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from schema.values import SCALARS  # isort: skip  # the values first: faces refer to them
+from schema.errors import PublicErrors
+from schema.limits import CostLimiter, TokenLimiter
+from schema.mutation import Mutation
+from schema.operations import FreshContext, IntrospectionForPeople
+from schema.query import Query
+from schema.subscription import Subscription
+
+EXTENSIONS: list[type[SchemaExtension]] = [PublicErrors, TokenLimiter, CostLimiter, FreshContext]
+
+
+class Schema(strawberry.Schema):
+    """Ours logs unexpected errors where it masks them, with a request id, and nothing else."""
+
+    def process_errors(
+        self, errors: Sequence[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Strawberry would log every refused input with a traceback."""
+
+
+def create_schema(*, open_to_strangers: bool) -> Schema:
+    """The schema; whether strangers may ask for its description is the operator's choice."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        extensions=EXTENSIONS if open_to_strangers else [*EXTENSIONS, IntrospectionForPeople],
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not open_to_strangers),
+    )
+
+
+schema = create_schema(open_to_strangers=True)

@@ -1,0 +1,26 @@
+"""Query: every way to read, and the permission that opens it."""
+
+import strawberry
+
+import resolvers.bias
+import resolvers.identity
+import resolvers.nodes
+import resolvers.registry
+from auth.permissions import Open, Permission
+from schema.fields import door
+from schema.rows import Analysis, Connection, Dataset, Model, Node, Organization, User
+
+
+@strawberry.type
+class Query:
+    """What can be read. A field that is denied is null, with the reason in `errors`."""
+
+    node: Node | None = door(resolvers.nodes.node, allow=Open.SIGNED_IN)
+    me: User | None = door(resolvers.identity.me, allow=Open.SIGNED_IN)
+    organization: Organization | None = door(resolvers.identity.organization, allow=Open.SIGNED_IN)
+    model: Model | None = door(resolvers.registry.model, allow=Permission.MODEL_READ)
+    models: Connection[Model] | None = door(resolvers.registry.models, allow=Permission.MODEL_READ)
+    dataset: Dataset | None = door(resolvers.registry.dataset, allow=Permission.DATASET_READ)
+    datasets: Connection[Dataset] | None = door(resolvers.registry.datasets, allow=Permission.DATASET_READ)
+    analysis: Analysis | None = door(resolvers.bias.analysis, allow=Permission.ANALYSIS_READ)
+    analyses: Connection[Analysis] | None = door(resolvers.bias.analyses, allow=Permission.ANALYSIS_READ)

@@ -1,0 +1,181 @@
+"""Public faces of the tables: the columns we show, and the doors that lead from a row to others.
+
+Resolvers return rows; a face only names what of the row is visible. Columns left out here
+do not exist for the outside. A door that leads elsewhere may be denied, so what it gives is nullable.
+"""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import strawberry
+from strawberry import ID
+
+import db.tables as t
+import resolvers.bias
+import resolvers.identity
+import resolvers.nodes
+import resolvers.paging
+import resolvers.progress
+import resolvers.registry
+from auth.permissions import Permission
+from engine.fairness import AnalysisType, BiasReport, Finding, Metric
+from engine.tables import ColumnProfile, TableFormat
+from engine.values import Count
+from schema.fields import computed, door, face
+
+Shown = TypeVar("Shown")
+
+
+@strawberry.interface
+class Node:
+    """Anything with an id of its own (Relay)."""
+
+    id: ID = computed(resolvers.nodes.id_of)
+
+
+@strawberry.interface
+class Job(Node):
+    """Anything that is made by a background job; follow it with `progress`."""
+
+    status: t.Status
+    stage: str | None
+    progress: float
+    """Share of the work that is done, in [0, 1]."""
+    message: str | None
+    """Where the work stands, in words."""
+    error: str | None
+    """Why it failed, in words, when it did."""
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    created_by: "User | None" = door(resolvers.identity.author, allow=Permission.USER_READ)
+
+
+@strawberry.type
+class Edge(Generic[Shown]):
+    """A row and its place in the list (Relay)."""
+
+    node: Shown
+    cursor: str
+
+
+@strawberry.type
+class Connection(Generic[Shown]):
+    """One page of a list (Relay)."""
+
+    edges: list[Edge[Shown]]
+    page_info: resolvers.paging.PageInfo
+    total_count: Count = computed(resolvers.nodes.total_count)
+
+
+@face(t.Organization)
+class Organization(Node):
+    name: str
+    created_at: datetime
+
+
+@face(t.User)
+class User(Node):
+    email: str
+    name: str
+    role: t.Role
+    permissions: list[str] = computed(resolvers.identity.permissions)
+    created_at: datetime
+
+
+@strawberry.type
+class AnalysisColumns:
+    """Which columns of the dataset an analysis was asked to look at."""
+
+    label: str
+    prediction: str
+    protected: list[str]
+    favorable: str | None
+    features: list[str]
+
+
+@strawberry.type
+class AnalysisThreshold:
+    """A limit that was asked for in place of the default."""
+
+    metric: Metric
+    limit: float
+
+
+@strawberry.type
+class AnalysisOptions:
+    """How sure to be and how strictly to judge, as it was asked for."""
+
+    confidence: float
+    bootstrap_samples: int
+    seed: int
+    min_group_size: int
+    thresholds: list[AnalysisThreshold]
+
+
+@face(t.Analysis)
+class Analysis(Job, Node):
+    type: AnalysisType
+    columns: AnalysisColumns
+    options: AnalysisOptions
+    report: BiasReport | None
+    """What came out, once the analysis is completed."""
+    model: "Model | None" = door(resolvers.registry.model_of, allow=Permission.MODEL_READ)
+    dataset: "Dataset | None" = door(resolvers.registry.dataset_of, allow=Permission.DATASET_READ)
+
+
+@face(t.Dataset)
+class Dataset(Job, Node):
+    name: str
+    description: str
+    format: TableFormat | None
+    sha256: str
+    """Of the file as it was uploaded."""
+    bytes: Count
+    """Size of the file as it was uploaded."""
+    rows: Count | None
+    """Known once the file is read."""
+    columns: list[ColumnProfile] | None = computed(resolvers.nodes.columns)
+    notes: list[str] | None = computed(resolvers.nodes.notes)
+    preview: list[list[str | None]] | None = door(resolvers.nodes.preview, allow=Permission.DATASET_PREVIEW)
+    archived_at: datetime | None
+    analyses: Connection[Analysis] | None = door(resolvers.bias.of_dataset, allow=Permission.ANALYSIS_READ)
+
+
+@face(t.Model)
+class Model(Node):
+    name: str
+    version: str
+    type: t.ModelType
+    description: str
+    features: list[str]
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+    owner: User | None = door(resolvers.identity.owner, allow=Permission.USER_READ)
+    analyses: Connection[Analysis] | None = door(resolvers.bias.of_model, allow=Permission.ANALYSIS_READ)
+
+
+@face(t.Event)
+class Progress:
+    number: Count
+    """Rises within the organization; give the last one seen as `after` to go on."""
+    subject: t.Subject
+    subject_id: ID = computed(resolvers.progress.subject_id)
+    status: t.Status
+    stage: str
+    fraction: float
+    message: str
+    created_at: datetime
+
+
+@face(t.Event)
+class AnalysisProgress(Progress):
+    finding: Finding | None = computed(resolvers.progress.finding)
+
+
+@strawberry.type(description=resolvers.identity.SignedIn.__doc__)
+class SignedIn:
+    token: str
+    expires_at: datetime
+    viewer: User

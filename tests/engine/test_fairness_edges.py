@@ -1,0 +1,306 @@
+"""Where data are thin, odd or missing: clear answers, never NaN and never a guess."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engine.errors import InvalidInput
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Finding, Metric, Threshold, Verdict
+from engine.fairness.analysis import analyse, count, run
+from engine.values import silent
+
+COLUMNS = BiasColumns(label="y", prediction="p", protected=["sex"])
+QUICK = BiasOptions(bootstrap_samples=100)
+# 100 rows each of f and m. Of f 40 and of m 60 are selected, half of them rightly.
+SEX = ["f"] * 100 + ["m"] * 100
+PREDICTION = [1] * 40 + [0] * 60 + [1] * 60 + [0] * 40
+LABEL = ([1, 0] * 20 + [1, 0] * 30) + ([1, 0] * 30 + [1, 0] * 20)
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Write columns to a file and analyse it."""
+
+    def analysed(columns=COLUMNS, kind=AnalysisType.COMPREHENSIVE, options=QUICK, tell=silent, **data):
+        path = tmp_path / "data[1].parquet"
+        pq.write_table(pa.table({"sex": SEX, "y": LABEL, "p": PREDICTION} | data), path)
+        return run(path, columns, kind, options, tell)
+
+    return analysed
+
+
+def only(report, metric):
+    (finding,) = [f for a in report.attributes for f in a.findings if f.metric is metric]
+    return finding
+
+
+def test_numbers_by_hand(report):
+    result = report()
+    women, men = result.attributes[0].groups
+    # f: 20 TP, 20 FP, 30 FN, 30 TN; m: 30 TP, 30 FP, 20 FN, 20 TN
+    assert (women.true_positives, women.false_positives) == (20, 20)
+    assert (women.false_negatives, women.true_negatives) == (30, 30)
+    assert women.f1.value == pytest.approx(40 / 90)
+    assert women.recall.value == women.true_positive_rate.value == 20 / 50
+    assert only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE).value == pytest.approx(0.2)  # 0.6 - 0.4
+    assert only(result, Metric.DEMOGRAPHIC_PARITY_RATIO).value == pytest.approx(2 / 3)
+    odds = only(result, Metric.EQUALIZED_ODDS_DIFFERENCE)  # 30 / 50 - 20 / 50, both in TPR and in FPR
+    assert odds.value == pytest.approx(0.2)
+    assert (odds.lowest, odds.highest) == ("f", "m")
+    assert men.selection_rate_difference == pytest.approx(0.2)  # equal sizes: f is first, the reference
+    assert result.attributes[0].reference_group == "f"
+
+
+def test_a_clear_gap_fails_and_the_report_says_so(report):
+    result = report(p=[0] * 100 + [1] * 100)
+    finding = only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
+    assert (finding.value, finding.verdict, result.verdict) == (1.0, Verdict.FAIL, Verdict.FAIL)
+    assert "lies beyond the limit of 0.1" in finding.reason
+    assert "5 of 5 comparisons lie beyond the limit" in result.summary
+    # nobody of f is selected: the ratio is 0, and so is the low end of its interval
+    ratio = only(result, Metric.DEMOGRAPHIC_PARITY_RATIO)
+    assert (ratio.value, ratio.interval.low) == (0.0, 0.0)
+
+
+def test_a_looser_limit_changes_the_verdict_and_is_in_the_report(report):
+    loose = [Threshold(metric=Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, limit=0.9)]
+    options = BiasOptions(bootstrap_samples=100, thresholds=loose)
+    result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, options=options)
+    finding = only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
+    assert (finding.threshold, finding.verdict) == (0.9, Verdict.PASS)
+    assert [(limit.metric, limit.limit, limit.fair) for limit in result.limits] == [
+        (Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, 0.9, 0.0),
+        (Metric.DEMOGRAPHIC_PARITY_RATIO, 0.8, 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"),
+    [(0, 1), (-1, 1), (False, True), ("0", "1"), ("no", "Yes"), ("FALSE", "true"), (0.0, 1.0)],
+)
+def test_usual_encodings_need_no_favorable_value(report, no, yes):
+    coded = report(y=[yes if v else no for v in LABEL], p=[yes if v else no for v in PREDICTION])
+    plain = report()
+    assert coded.attributes == plain.attributes
+
+
+def test_other_values_need_a_favorable_one(report):
+    words = {"y": ["good" if v else "bad" for v in LABEL], "p": ["good" if v else "bad" for v in PREDICTION]}
+    with pytest.raises(InvalidInput, match="'bad', 'good'; name the favourable value") as refused:
+        report(**words)
+    assert refused.value.at == ("favorable",)
+    named = BiasColumns(label="y", prediction="p", protected=["sex"], favorable="good")
+    result = report(named, **words)
+    assert result.attributes == report().attributes
+    assert result.favorable == "good"
+    with pytest.raises(InvalidInput, match="'grand' occurs neither as label nor as prediction"):
+        report(BiasColumns(label="y", prediction="p", protected=["sex"], favorable="grand"), **words)
+
+
+def test_a_favorable_number_is_found_however_it_is_written(report):
+    named = BiasColumns(label="y", prediction="p", protected=["sex"], favorable="2.0")
+    result = report(named, y=[2 - v for v in LABEL], p=[float(2 - v) for v in PREDICTION])
+    assert only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE).value == pytest.approx(0.2)
+
+
+def test_at_most_five_shortened_values_are_shown(report):
+    with pytest.raises(InvalidInput, match="and 2 more") as refused:
+        report(y=[f"{'x' * 100}{i % 7}" for i in range(200)])
+    assert len(str(refused.value)) < 400
+
+
+def test_a_score_is_no_decision(report):
+    with pytest.raises(InvalidInput, match="200 distinct values; a binary decision has two") as refused:
+        report(p=[i / 1000 for i in range(200)])
+    assert refused.value.at == ("prediction",)
+
+
+def test_rows_without_label_or_prediction_are_left_out_and_counted(report):
+    result = report(
+        sex=[*SEX, "f", "m", "m"],
+        y=[*LABEL, None, 1, None],
+        p=[*map(float, PREDICTION), 1.0, float("nan"), None],
+    )
+    assert (result.rows, result.rows_excluded) == (203, 3)
+    assert result.exclusion_reason == "2 rows have no label and 2 have no prediction"
+    assert result.attributes == report().attributes
+
+
+def test_missing_protected_values_are_a_group_of_their_own(report):
+    result = report(sex=["(missing)"] * 50 + [None] * 50 + SEX[100:])
+    groups = {group.name: group for group in result.attributes[0].groups}
+    assert {name: group.values for name, group in groups.items()} == {
+        "(missing)": ("(missing)",),
+        "((missing))": (None,),
+        "m": ("m",),
+    }
+    assert [group.size for group in groups.values()] == [50, 100, 50]
+
+
+def test_when_all_protected_values_are_missing_nothing_is_compared(report):
+    result = report(sex=pa.array([None] * 200, pa.string()))
+    assert result.verdict is Verdict.INSUFFICIENT_EVIDENCE
+    assert [group.name for group in result.attributes[0].groups] == ["(missing)"]
+
+
+def test_one_group_is_no_comparison(report):
+    finding = only(result := report(sex=["f"] * 200), Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
+    assert (finding.value, finding.interval, finding.verdict) == (None, None, Verdict.INSUFFICIENT_EVIDENCE)
+    assert "needs two groups of sex that are large enough, and there is only one" in finding.reason
+    assert result.summary.startswith("Nothing could be judged")
+
+
+def test_without_favourable_labels_there_is_no_true_positive_rate(report):
+    result = report(y=[0] * 200)
+    odds, gap = (
+        only(result, Metric.EQUALIZED_ODDS_DIFFERENCE),
+        only(result, Metric.EQUAL_OPPORTUNITY_DIFFERENCE),
+    )
+    for finding in (odds, gap):
+        assert (finding.value, finding.verdict) == (None, Verdict.INSUFFICIENT_EVIDENCE)
+        assert "0 rows with a favourable label, fewer than 30" in finding.reason
+    rate = result.attributes[0].groups[0].true_positive_rate
+    assert (rate.value, rate.reason) == (
+        None,
+        "The true positive rate is undefined: there are no rows with a favourable label.",
+    )
+    # false positive rates remain: 40 of 100 against 60 of 100
+    assert only(result, Metric.FALSE_POSITIVE_RATE_DIFFERENCE).value == pytest.approx(0.2)
+
+
+def test_when_nobody_is_selected_the_ratio_is_undefined(report):
+    result = report(p=[0] * 200)
+    ratio = only(result, Metric.DEMOGRAPHIC_PARITY_RATIO)
+    assert (ratio.value, ratio.verdict) == (None, Verdict.INSUFFICIENT_EVIDENCE)
+    assert "the selection rate is 0 in every group" in ratio.reason
+    assert only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE).value == 0
+    assert result.attributes[0].groups[0].selection_rate_ratio is None
+
+
+def test_a_small_group_is_shown_but_never_judged(report):
+    # 29 rows of x, all selected: they would make the gap 0.6, were they judged
+    result = report(sex=[*SEX, *["x"] * 29], y=[*LABEL, *[1] * 29], p=[*PREDICTION, *[1] * 29])
+    small = result.attributes[0].groups[-1]
+    assert (small.name, small.judged, small.selection_rate.value) == ("x", False, 1.0)
+    assert small.reason == "It has 29 rows, fewer than 30."
+    finding = only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
+    assert finding.value == pytest.approx(0.2)
+    assert [e.group for e in finding.excluded] == ["x"]
+    assert "Not compared: 1 group (x, which has 29 rows, fewer than 30)" in finding.reason
+    assert result.attributes[0].reference_group == "f"
+
+
+def test_a_group_with_few_favourable_labels_is_out_of_true_positive_rates_only(report):
+    # x has 60 rows, 10 of them with a favourable label
+    result = report(sex=[*SEX, *["x"] * 60], y=[*LABEL, *[1] * 10, *[0] * 50], p=[*PREDICTION, *[1] * 60])
+    gap = only(result, Metric.EQUAL_OPPORTUNITY_DIFFERENCE)
+    assert (gap.value, [e.group for e in gap.excluded]) == (pytest.approx(0.2), ["x"])
+    assert only(result, Metric.FALSE_POSITIVE_RATE_DIFFERENCE).highest == "x"  # 50 of 50
+
+
+def test_a_protected_column_with_too_many_values_is_refused(report):
+    rows = 10_000
+    with pytest.raises(InvalidInput, match=r"'sex' has 10,000 distinct values.*Band a numeric") as refused:
+        report(sex=list(range(rows)), y=[0, 1] * 5000, p=[0, 1] * 5000)
+    assert refused.value.at == ("protected", 0)
+
+
+def test_too_many_crossed_groups_are_left_out_with_a_note(report):
+    generator = np.random.default_rng(2)
+    many = BiasColumns(label="y", prediction="p", protected=["sex", "town"])
+    result = report(
+        many,
+        sex=generator.integers(0, 50, 9000),
+        town=generator.integers(0, 50, 9000),
+        y=generator.integers(0, 2, 9000),
+        p=generator.integers(0, 2, 9000),
+    )
+    assert [each.attribute for each in result.attributes] == ["sex", "town"]
+    assert "The attributes were not crossed" in result.method.notes[-1]
+
+
+def test_names_of_columns_are_never_code(report):
+    nasty = 'x"; DROP TABLE t; --'
+    columns = BiasColumns(label="y", prediction="p", protected=[nasty, "SEX"])
+    result = report(columns, kind=AnalysisType.DEMOGRAPHIC_PARITY, **{nasty: SEX, "SEX": SEX[::-1]})
+    assert [each.attribute for each in result.attributes] == [nasty, "SEX"]
+    assert [len(each.findings) for each in result.attributes] == [2, 2]
+
+
+def test_a_column_that_is_not_there_is_named(report):
+    with pytest.raises(InvalidInput, match="no column 'race'; its columns are 'sex', 'y', 'p'") as refused:
+        report(BiasColumns(label="y", prediction="p", protected=["sex", "race"]))
+    assert refused.value.at == ("protected", 1)
+
+
+def test_nested_columns_and_long_texts_name_no_groups(report):
+    with pytest.raises(InvalidInput, match="single values are needed"):
+        report(sex=[["f"]] * 200)
+    with pytest.raises(InvalidInput, match="longer than 200 characters"):
+        report(sex=["f" * 201, *SEX[1:]])
+
+
+def test_no_rows_and_no_parquet_are_refused(report, tmp_path):
+    with pytest.raises(InvalidInput, match="no row has both"):
+        report(y=pa.array([None] * 200, pa.int64()))
+    with pytest.raises(InvalidInput, match="no row has both"):
+        report(sex=pa.array([], pa.string()), y=pa.array([], pa.int8()), p=pa.array([], pa.int8()))
+    (tmp_path / "text.parquet").write_text("sex,y,p")
+    with pytest.raises(InvalidInput, match="not a readable Parquet file"):
+        count(tmp_path / "text.parquet", COLUMNS)
+
+
+def test_bands_and_categories_are_groups_too(report):
+    result = report(sex=pa.array(pd.cut(np.arange(200), 4, labels=list("abcd"))))
+    assert [(g.name, g.size) for g in result.attributes[0].groups] == [(c, 50) for c in "abcd"]
+
+
+def test_the_seed_decides_the_draws(report):
+    def intervals(seed):
+        options = BiasOptions(bootstrap_samples=100, seed=seed)
+        return [f.interval for f in report(options=options).attributes[0].findings]
+
+    assert intervals(1) == intervals(1)
+    assert intervals(1) != intervals(2)
+
+
+def test_other_attributes_do_not_change_what_is_said_of_one(report):
+    both = BiasColumns(label="y", prediction="p", protected=["town", "sex"])
+    assert report(both, town=["a", "b"] * 100).attributes[1] == report().attributes[0]
+
+
+def test_progress_is_told_in_order_with_each_finding(report):
+    steps = []
+    result = report(tell=steps.append)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    found = [step.partial for step in steps if isinstance(step.partial, Finding)]
+    assert tuple(found) == result.attributes[0].findings
+    assert any(
+        step.message.startswith("Compared 2 groups of sex: demographic parity difference 0.2 [")
+        for step in steps
+    )
+
+
+def test_long_draws_tell_their_progress(tmp_path):
+    rows = pd.DataFrame({"a": np.arange(9000) % 100, "b": np.arange(9000) % 90, "y": np.arange(9000) % 2})
+    rows.assign(p=np.arange(9000) % 7 < 3).to_parquet(tmp_path / "rows.parquet")
+    cube = count(tmp_path / "rows.parquet", BiasColumns(label="y", prediction="p", protected=["a", "b"]))
+    steps = []
+    options = BiasOptions(bootstrap_samples=2500, min_group_size=1)
+    analyse(cube, AnalysisType.DEMOGRAPHIC_PARITY, options, steps.append)
+    assert any("of 2,500 bootstrap samples for 100 groups of a" in step.message for step in steps)
+
+
+def test_importing_the_names_loads_no_heavy_library():
+    code = "import sys, engine.fairness; print([m for m in ('duckdb', 'scipy', 'sklearn', 'pyarrow') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
