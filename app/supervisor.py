@@ -98,10 +98,8 @@ class Supervisor:
 
     def _asked_to_stop(self, number: int, _: object) -> None:
         again, self._stopping = self._stopping, True
-        if (
-            again and number == signal.SIGINT
-        ):  # only that is impatience: a closing terminal may say SIGHUP twice
-            self._hurried = True
+        if again and number == signal.SIGINT:
+            self._hurried = True  # only Ctrl-C is impatience: a closing terminal may say SIGHUP twice
             signal.signal(number, signal.SIG_DFL)  # a third one does not even wait for the database
             for child in self._children:
                 child.kill()

@@ -16,6 +16,13 @@ from jobs.worker import Worker
 log = structlog.get_logger()
 
 
+def workshop(chosen: Settings) -> Workshop:
+    """The tools of a worker, as the settings say."""
+    return Workshop(
+        children=Children(chosen.worker_processes), blobs=Blobs.at(chosen.datasets, chosen.storage_options)
+    )
+
+
 async def work(chosen: Settings, url: str) -> None:
     """Run jobs until the process is told to stop; what is unfinished then goes back into the queue."""
     direct = chosen.database_direct_url.get_secret_value() if chosen.database_direct_url else url
@@ -23,10 +30,7 @@ async def work(chosen: Settings, url: str) -> None:
     worker = Worker(
         url=direct,
         database=database,
-        workshop=Workshop(
-            children=Children(chosen.worker_processes),
-            blobs=Blobs.at(chosen.datasets, chosen.storage_options),
-        ),
+        workshop=workshop(chosen),
         at_once=chosen.worker_processes,
     )
     task = asyncio.create_task(worker.work())

@@ -11,6 +11,7 @@ from engine.tables.hints import hints
 from engine.tables.infer import Typed
 from engine.tables.profile import ColumnProfile, ColumnType, Preview, ValueCount
 from engine.tables.sandbox import name as quoted
+from engine.tables.sandbox import text
 from engine.values import Count, Step, Tell
 
 EXACT_ROWS = 2_000_000
@@ -23,8 +24,11 @@ PREVIEW_ROWS = 50
 PREVIEW_CELLS = 10_000
 """A very wide table shows fewer rows, so that a preview stays small."""
 
+_SHORT_ROWS = 10_000
+_SHORT_BATCH = 100
+_LONG_BATCH = 16
+"""Columns counted in one query: DuckDB's exact count costs megabytes for each, even of a few rows."""
 _BATCH_CELLS = 4_000_000
-_MAX_BATCH = 200
 
 
 def describe(
@@ -32,10 +36,14 @@ def describe(
 ) -> tuple[ColumnProfile, ...]:
     """Count, order and sample every column; a few columns at a time, so that memory stays bounded."""
     profiles: list[ColumnProfile] = []
-    step = max(1, min(_MAX_BATCH, _BATCH_CELLS // rows))
+    relation = f"read_parquet({text(path)})"
+    if rows <= _SHORT_ROWS:  # the footer of a wide table takes longer to read than its rows
+        connection.execute(f"CREATE TEMP TABLE short AS FROM {relation}")
+        relation = "short"
+    step = _SHORT_BATCH if rows <= _SHORT_ROWS else max(1, min(_LONG_BATCH, _BATCH_CELLS // rows))
     for start in range(0, len(columns), step):
         batch = columns[start : start + step]
-        profiles += _with_values(connection, path, _figures(connection, path, batch, rows))
+        profiles += _with_values(connection, relation, _figures(connection, relation, batch, rows))
         tell(
             Step(
                 stage="describing columns",
@@ -59,14 +67,16 @@ def _shown(value: str) -> str:
 
 
 def _figures(
-    connection: duckdb.DuckDBPyConnection, path: Path, batch: Sequence[Typed], rows: int
+    connection: duckdb.DuckDBPyConnection, relation: str, batch: Sequence[Typed], rows: int
 ) -> list[ColumnProfile]:
     exact = rows <= EXACT_ROWS
     count = "count(DISTINCT {0})" if exact else "approx_count_distinct({0})"
+    if rows <= _SHORT_ROWS:
+        count = "coalesce(cardinality(histogram({0})), 0)"
     asked = ", ".join(
         ("count({0}), " + count + _ends(column)).format(quoted(column.name)) for column in batch
     )
-    row = _row(connection, asked, path)
+    row = _row(connection, asked, relation)
     return [
         ColumnProfile(
             name=column.name,
@@ -91,11 +101,13 @@ def _ends(column: Typed) -> str:
 
 
 def _with_values(
-    connection: duckdb.DuckDBPyConnection, path: Path, profiles: Sequence[ColumnProfile]
+    connection: duckdb.DuckDBPyConnection, relation: str, profiles: Sequence[ColumnProfile]
 ) -> list[ColumnProfile]:
     few = [p for p in profiles if p.distinct <= FEW_VALUES]
     counted = (
-        _row(connection, ", ".join(f"histogram({quoted(p.name)}::VARCHAR)" for p in few), path) if few else ()
+        _row(connection, ", ".join(f"histogram({quoted(p.name)}::VARCHAR)" for p in few), relation)
+        if few
+        else ()
     )
     values = {p.name: histogram or {} for p, histogram in zip(few, counted, strict=True)}
     return [
@@ -114,7 +126,7 @@ def _top(profile: ColumnProfile, counts: dict[str, int]) -> ColumnProfile:
     )
 
 
-def _row(connection: duckdb.DuckDBPyConnection, asked: str, path: Path) -> Sequence[Any]:
-    row = connection.execute(f"SELECT {asked} FROM read_parquet($path)", {"path": str(path)}).fetchone()  # noqa: S608
+def _row(connection: duckdb.DuckDBPyConnection, asked: str, relation: str) -> Sequence[Any]:
+    row = connection.execute(f"SELECT {asked} FROM {relation}").fetchone()  # noqa: S608
     assert row is not None  # noqa: S101  an aggregate without groups has one row
     return row

@@ -8,6 +8,7 @@ column whose other values fit a type, and stay text in a column of strings.
 A first look at some rows drops the types that cannot be; the full pass asks only for the rest.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,12 +23,26 @@ from engine.tables.limits import Limits, size
 from engine.tables.profile import ColumnType
 from engine.tables.sandbox import text
 
-_FIRST_ROWS = 10_000
-_BATCH = 200
+_FIRST_ROWS = (20, 2_000)
+_FIRST_CELLS = 200_000
+_BATCH = 100
 """Columns asked about in one query; wider ones take long to plan."""
 MISSING = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none")
 """What people write for "no value"; the empty text among them comes from an empty quoted field."""
 
+
+_WORDS = "[" + ", ".join(map(text, MISSING)) + "]"
+
+_LOOKS: Mapping[ColumnType, re.Pattern[str]] = MappingProxyType(
+    {
+        ColumnType.BOOLEAN: re.compile("true|false", re.IGNORECASE),
+        ColumnType.INTEGER: re.compile(r"-?\d{1,19}"),
+        ColumnType.FLOAT: re.compile(r"[-+.\dEINFTYeinfty]+"),
+        ColumnType.DATE: re.compile(r"[\d-]{10}"),
+        ColumnType.TIMESTAMP: re.compile(r"[-\d]{10}[T ][-+:.\dZ]+"),
+    }
+)
+"""What values of a type look like at a glance: never stricter than the reading itself."""
 
 # In each CASE the first test is the cheap one that nearly all values pass; DuckDB runs the pattern
 # on the others only. Integers beyond 2**53, which a float cannot hold exactly, do not fit a float.
@@ -104,17 +119,16 @@ def infer(connection: duckdb.DuckDBPyConnection, cells: Cells, limits: Limits) -
     """
     ask = _Asker(connection, cells.path)
     _sizes(ask, cells, limits)
-    open_ = {cell.name: [r for t in cell.candidates for r in _READINGS[t]] for cell in cells.columns}
-    inferred = [cell for cell in cells.columns if open_[cell.name]]
-    first = ask.fitting(f"(FROM {cells.relation} LIMIT {_FIRST_ROWS})", inferred, open_)
-    left = {name: [fit.reading for fit in fits] for name, fits in first.items()}
+    inferred = [cell for cell in cells.columns if cell.candidates]
+    left = ask.plausible(cells.relation, inferred)
     chosen: dict[str, _Fit] = {}
     while asked := [cell for cell in inferred if left[cell.name]]:  # one round, unless the first rows mislead
-        fits = ask.fitting(cells.relation, asked, {cell.name: left[cell.name][:1] for cell in asked})
+        fits = ask.fitting(cells.relation, asked, [left[cell.name][0] for cell in asked])
         for cell in asked:
-            sure = [fit for fit in fits[cell.name] if fit.values]
-            chosen.update((cell.name, fit) for fit in sure)
-            left[cell.name] = [] if sure else left[cell.name][1:]
+            fit = fits.get(cell.name)
+            left[cell.name] = left[cell.name][1:] if fit is None else []
+            if fit is not None:
+                chosen[cell.name] = fit
     declared = ask.declared(cells.relation, [cell for cell in cells.columns if cell.declared])
     return tuple(declared.get(cell.name) or _typed(cell, chosen.get(cell.name)) for cell in cells.columns)
 
@@ -124,7 +138,6 @@ class _Fit:
     """A reading that no value of a column contradicts, and what it met."""
 
     reading: _Reading
-    values: int
     words: int
     """Cells that say in words that they are empty."""
     endless: int
@@ -137,36 +150,43 @@ class _Asker:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: str) -> None:
         self._connection, self._path = connection, path
 
+    def plausible(self, relation: str, columns: Sequence[Cell]) -> dict[str, list[_Reading]]:
+        """The readings of each column that some first rows do not rule out, in order of preference."""
+        left = {cell.name: [r for kind in cell.candidates for r in _READINGS[kind]] for cell in columns}
+        if not columns:
+            return left
+        rows = max(_FIRST_ROWS[0], min(_FIRST_ROWS[1], _FIRST_CELLS // len(columns)))
+        values = ", ".join(f"trim({cell.value})" for cell in columns)
+        query = f"SELECT {values} FROM {relation} LIMIT {rows}"  # noqa: S608
+        first = zip(*self._connection.execute(query, {"path": self._path}).fetchall(), strict=True)
+        for cell, seen in zip(columns, first, strict=True):
+            said = {value for value in seen if value is not None} - set(MISSING)
+            left[cell.name] = [r for r in left[cell.name] if all(_LOOKS[r.type].fullmatch(v) for v in said)]
+        return left
+
     def fitting(
-        self, relation: str, columns: Sequence[Cell], readings: Mapping[str, Sequence[_Reading]]
-    ) -> dict[str, list[_Fit]]:
-        """The readings of each column that no value contradicts, in order of preference."""
-        missing = ", ".join(map(text, MISSING))
-        fits: dict[str, list[_Fit]] = {}
-        for batch in _batches(columns):
-            asked = [(cell, reading) for cell in batch for reading in readings[cell.name]]
-            texts = ", ".join(f"trim({cell.value}) AS x{i}" for i, cell in enumerate(batch))
-            place = {cell.name: f"x{i}" for i, cell in enumerate(batch)}
-            tests = ", ".join(f"{r.test(place[c.name])} AS t{i}" for i, (c, r) in enumerate(asked))
+        self, relation: str, columns: Sequence[Cell], readings: Sequence[_Reading]
+    ) -> dict[str, _Fit]:
+        """The columns that one reading each fits throughout; those without a single value are not among them."""
+        fits: dict[str, _Fit] = {}
+        pairs = list(zip(columns, readings, strict=True))
+        for start in range(0, len(pairs), _BATCH):
+            batch = pairs[start : start + _BATCH]
+            texts = ", ".join(f"trim({cell.value}) AS x{i}" for i, (cell, _) in enumerate(batch))
+            tests = ", ".join(f"{reading.test(f'x{i}')} AS t{i}" for i, (_, reading) in enumerate(batch))
             counts = ", ".join(
-                # the long list is compared with failing cells only
-                f"count(*) FILTER (WHERE t{i}), "
-                f"count(*) FILTER (WHERE NOT t{i} AND {place[c.name]} IN ({missing})), "
-                f"count(*) FILTER (WHERE NOT t{i} AND {place[c.name]} IS NOT NULL), "
-                + (
-                    f"count(*) FILTER (WHERE isinf({r.read(place[c.name])}))"
-                    if r.type is ColumnType.FLOAT
-                    else "0"
-                )
-                for i, (c, r) in enumerate(asked)
+                # the list of words is compared with failing cells only
+                f"count(x{i}), count_if(t{i}), count(*) FILTER (WHERE NOT t{i} AND NOT list_contains({_WORDS}, x{i})), "
+                + (f"count_if(isinf({r.read(f'x{i}')}))" if r.type is ColumnType.FLOAT else "0")
+                for i, (_, r) in enumerate(batch)
             )
             tested = f"(SELECT *, {tests} FROM (SELECT {texts} FROM {relation}))"  # noqa: S608
             row = self.row(counts, tested)
-            fits |= {cell.name: [] for cell in batch}
-            for i, (cell, reading) in enumerate(asked):
-                values, words, failing, endless = row[4 * i : 4 * i + 4]
-                if failing == words:
-                    fits[cell.name].append(_Fit(reading=reading, values=values, words=words, endless=endless))
+            for i, (cell, reading) in enumerate(batch):
+                told, values, failing, endless = row[4 * i : 4 * i + 4]
+                if values and not failing:
+                    words = told - values
+                    fits[cell.name] = _Fit(reading=reading, words=words, endless=endless)
         return fits
 
     def declared(self, relation: str, columns: Sequence[Cell]) -> dict[str, Typed]:

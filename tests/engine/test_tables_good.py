@@ -334,7 +334,7 @@ def test_the_profile_goes_to_json_and_back(read):
 
 def test_a_wanted_format_decides_between_delimiters(read):
     content = b"a,b,c\td\n1,2,3\t4\n"
-    assert [c.name for c in read(content)[0].profile.columns] == ["a", "b", "c\td".replace("\t", "")] or True
+    assert [c.name for c in read(b"a,b,c;d\n1,2,3\n")[0].profile.columns] == ["a", "b", "c;d"]
     result, _ = read(content, format=TableFormat.TSV)
     assert [c.name for c in result.profile.columns] == ["a,b,c", "d"]
 
