@@ -30,9 +30,9 @@ console = Console(stderr=True, highlight=False)
 
 def run(chosen: Settings, *, demo: bool) -> int:
     """Run everything until told to stop; returns the exit code."""
-    app.logs.set_up(chosen.log_level, debug=chosen.debug)
     if demo:
-        chosen = chosen.model_copy(update={"data_path": chosen.data_path or default_folder("demo")})
+        chosen = _for_demo(chosen)
+    app.logs.set_up(chosen.log_level, debug=chosen.debug)
     key = secret(chosen)
     with embedded(chosen) as server:
         url = server.url(DATABASE) if server else given(chosen)
@@ -46,6 +46,14 @@ def run(chosen: Settings, *, demo: bool) -> int:
         return Supervisor(_programs(chosen, url, key), server).run(
             lambda: answers(chosen), lambda: _welcome(chosen, server, demo=demo, fresh=fresh)
         )
+
+
+def _for_demo(chosen: Settings) -> Settings:
+    """A place of its own, and a terminal that shows only what a person asked for; settings that are given hold."""
+    defaults = {"data_path": default_folder("demo"), "log_level": "WARNING"}
+    return chosen.model_copy(
+        update={name: value for name, value in defaults.items() if name not in chosen.model_fields_set}
+    )
 
 
 @contextlib.contextmanager
@@ -76,6 +84,7 @@ def given(chosen: Settings) -> str:
 
 def _programs(chosen: Settings, url: str, key: str) -> list[Program]:
     environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET_KEY": key, "DATA_PATH": str(chosen.data)}
+    environment["LOG_LEVEL"] = chosen.log_level
     return [
         Program(name, (sys.executable, "-m", "app", command), environment)
         for name, command in (("server", "http"), ("worker", "worker"))

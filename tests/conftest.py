@@ -127,7 +127,7 @@ async def address(application: Starlette) -> AsyncIterator[str]:
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # the signals are pytest's
         task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
