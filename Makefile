@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 
 .PHONY: help demo serve test check lint types arrows schema schema-check lock dashboard runtime clean
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from rich.console import Console
+from rich.progress import Progress
 
 MODEL = "mortgage-approval"
 DATASET = "Boston mortgage applications, 1990"
@@ -24,7 +26,7 @@ FIND = (
 )
 REGISTER = """mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"""
 ASK = """mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"""
-LOOK = """query ($id: ID!) { dataset(id: $id) { status error } }"""
+LOOK = """query ($id: ID!) { dataset(id: $id) { status error progress message } }"""
 SECONDS = 60
 
 
@@ -88,11 +90,19 @@ def _upload(client: Client) -> None:
         # a process of its own: the model's libraries have no place in the one that supervises
         subprocess.run([sys.executable, "-m", "app.demo_data", str(file)], check=True)  # noqa: S603
         dataset = client.put(ticket["path"], file)["id"]
+    _wait(client, dataset)
+
+
+def _wait(client: Client, dataset: str) -> None:
+    """Show how the reading goes, until it has ended."""
     deadline = time.monotonic() + SECONDS
-    while (now := client.ask(LOOK, id=dataset)["dataset"])["status"] != "COMPLETED":
-        if now["error"] or time.monotonic() > deadline:
-            raise RuntimeError(now["error"] or "the demonstration's data was not read in time")
-        time.sleep(0.2)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Reading the demonstration's data", total=1.0)
+        while (now := client.ask(LOOK, id=dataset)["dataset"])["status"] != "COMPLETED":
+            if now["error"] or time.monotonic() > deadline:
+                raise RuntimeError(now["error"] or "the demonstration's data was not read in time")
+            bar.update(task, completed=now["progress"], description=now["message"])
+            time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The environment, read once. docs/settings.md lists every name with its default and meaning."""
 
+import re
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,14 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=9090, ge=1, le=65535)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     redis_url: SecretStr | None = None
+
+    @field_validator("database_url", "database_direct_url", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Addresses as all our drivers read them, however a provider spells the scheme."""
+        return (
+            re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value) if isinstance(value, str) else value
+        )
 
     @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -43,7 +43,7 @@ class Database:
     """A pool of connections and the ways to use one."""
 
     def __init__(self, url: str, *, pool_size: int = 5, max_connections: int = 20) -> None:
-        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        self.url = _asyncpg(url)
         self.engine = create_async_engine(
             self.url,
             pool_size=min(pool_size, max_connections),
@@ -79,6 +79,17 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _asyncpg(url: str) -> URL:
+    """The address as SQLAlchemy's asyncpg wants it: libpq's `sslmode` is called `ssl` there."""
+    parsed = make_url(url).set(drivername="postgresql+asyncpg")
+    mode = parsed.query.get("sslmode")
+    return (
+        parsed
+        if mode is None
+        else parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    )
 
 
 async def _enter(session: AsyncSession, scope: Scope) -> None:
