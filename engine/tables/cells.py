@@ -27,9 +27,13 @@ class Cells:
     """A table that is checked but not yet typed."""
 
     relation: str
-    """What follows FROM; values in it are bound as `$path`."""
+    """What follows FROM; the file in it is bound as `$path`."""
     path: str
     columns: tuple[Cell, ...]
     rows: int
     delimiter: str | None = None
-    notes: tuple[str, ...] = ()
+
+    @property
+    def bound(self) -> dict[str, str]:
+        """The values to bind; DuckDB refuses one that the relation does not use."""
+        return {"path": self.path} if "$path" in self.relation else {}

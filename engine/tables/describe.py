@@ -72,7 +72,7 @@ def _figures(
     exact = rows <= EXACT_ROWS
     count = "count(DISTINCT {0})" if exact else "approx_count_distinct({0})"
     if rows <= _SHORT_ROWS:
-        count = "coalesce(cardinality(histogram({0})), 0)"
+        count = "len(list_distinct(list({0})))"
     asked = ", ".join(
         ("count({0}), " + count + _ends(column)).format(quoted(column.name)) for column in batch
     )
@@ -103,16 +103,16 @@ def _ends(column: Typed) -> str:
 def _with_values(
     connection: duckdb.DuckDBPyConnection, relation: str, profiles: Sequence[ColumnProfile]
 ) -> list[ColumnProfile]:
-    few = [p for p in profiles if p.distinct <= FEW_VALUES]
-    counted = (
-        _row(connection, ", ".join(f"histogram({quoted(p.name)}::VARCHAR)" for p in few), relation)
-        if few
-        else ()
-    )
-    values = {p.name: histogram or {} for p, histogram in zip(few, counted, strict=True)}
-    return [
-        _top(profile, values[profile.name]) if profile.name in values else profile for profile in profiles
-    ]
+    few = {i: p for i, p in enumerate(profiles) if p.distinct <= FEW_VALUES}
+    if not few:
+        return list(profiles)
+    values = ", ".join(f"{quoted(p.name)}::VARCHAR" for p in few.values())
+    each = f"SELECT unnest([{', '.join(map(str, few))}]) AS i, unnest([{values}]) AS value FROM {relation}"  # noqa: S608
+    query = f"SELECT i, value, count(*) FROM ({each}) WHERE value IS NOT NULL GROUP BY i, value"  # noqa: S608
+    counts: dict[int, dict[str, int]] = {i: {} for i in few}
+    for i, value, count in connection.execute(query).fetchall():
+        counts[i][value] = count
+    return [_top(p, counts[i]) if i in counts else p for i, p in enumerate(profiles)]
 
 
 def _top(profile: ColumnProfile, counts: dict[str, int]) -> ColumnProfile:

@@ -57,12 +57,17 @@ def measure(path: Path, wanted: TableFormat | None, limits: Limits, tell: Tell) 
             )
         )
     counter.finish()
+    mixed = 0 < counter.carriage < counter.records
+    if mixed and len(columns) == 1:  # DuckDB would see empty lines, which are rows here
+        raise InvalidInput(
+            "some lines end in CR LF and some in LF alone; save the file with one kind of line end"
+        )
     return Shape(
         names=columns,
         delimiter=delimiter,
         rows=counter.rows,
         longest=max(counter.longest, len(line)),
-        mixed_line_ends=0 < counter.carriage < counter.records,
+        mixed_line_ends=mixed,
     )
 
 

@@ -8,7 +8,6 @@ column whose other values fit a type, and stay text in a column of strings.
 A first look at some rows drops the types that cannot be; the full pass asks only for the rest.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,48 +20,14 @@ from engine.tables import names
 from engine.tables.cells import Cell, Cells
 from engine.tables.limits import Limits, size
 from engine.tables.profile import ColumnType
+from engine.tables.readings import LOOKS, MISSING, READINGS, Reading
 from engine.tables.sandbox import text
 
 _FIRST_ROWS = (20, 2_000)
 _FIRST_CELLS = 200_000
-_BATCH = 100
+_BATCH = 50
 """Columns asked about in one query; wider ones take long to plan."""
-MISSING = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none")
-"""What people write for "no value"; the empty text among them comes from an empty quoted field."""
-
-
 _WORDS = "[" + ", ".join(map(text, MISSING)) + "]"
-
-_LOOKS: Mapping[ColumnType, re.Pattern[str]] = MappingProxyType(
-    {
-        ColumnType.BOOLEAN: re.compile("true|false", re.IGNORECASE),
-        ColumnType.INTEGER: re.compile(r"-?\d{1,19}"),
-        ColumnType.FLOAT: re.compile(r"[-+.\dEINFTYeinfty]+"),
-        ColumnType.DATE: re.compile(r"[\d-]{10}"),
-        ColumnType.TIMESTAMP: re.compile(r"[-\d]{10}[T ][-+:.\dZ]+"),
-    }
-)
-"""What values of a type look like at a glance: never stricter than the reading itself."""
-
-# In each CASE the first test is the cheap one that nearly all values pass; DuckDB runs the pattern
-# on the others only. Integers beyond 2**53, which a float cannot hold exactly, do not fit a float.
-_FLOAT = r"""CASE
-    WHEN TRY_CAST({0} AS DOUBLE)::VARCHAR = {0} THEN {0} <> 'nan'
-    WHEN strlen({0}) >= 16 AND regexp_full_match({0}, '-?\d+')
-        THEN coalesce(TRY_CAST({0} AS BIGINT) BETWEEN -9007199254740992 AND 9007199254740992, false)
-    ELSE regexp_full_match({0}, '-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(?i:inf|infinity)')
-END"""
-
-
-def _clock(kind: str, zone: str) -> str:
-    plain = (
-        "WHEN strlen({0}) = 19 AND TRY_CAST({0} AS TIMESTAMP)::VARCHAR = {0} THEN true" if not zone else ""
-    )
-    pattern = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?" + zone
-    return (
-        f"CASE {plain} WHEN regexp_full_match({{0}}, '{pattern}') THEN TRY_CAST({{0}} AS {kind}) IS NOT NULL "
-        "WHEN {0} IS NOT NULL THEN false END"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,49 +40,13 @@ class Typed:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """A way to read text: the test each value must pass, and the value it then has; {0} is the text."""
-
-    type: ColumnType
-    fits: str
-    value: str
-
-    def test(self, text: str) -> str:
-        return self.fits.replace("{0}", text)
-
-    def read(self, text: str) -> str:
-        return self.value.replace("{0}", text)
-
-
-_READINGS: Mapping[ColumnType, Sequence[_Reading]] = MappingProxyType(
-    {
-        kind: tuple(
-            _Reading(type=kind, fits=fits, value=f"TRY_CAST({{0}} AS {sql})") for sql, fits in ways.items()
-        )
-        for kind, ways in {
-            ColumnType.BOOLEAN: {"BOOLEAN": "lower({0}) IN ('true', 'false')"},
-            ColumnType.INTEGER: {"BIGINT": "coalesce(TRY_CAST({0} AS BIGINT)::VARCHAR = {0}, false)"},
-            ColumnType.FLOAT: {"DOUBLE": _FLOAT},
-            ColumnType.DATE: {
-                "DATE": "strlen({0}) = 10 AND coalesce(TRY_CAST({0} AS DATE)::VARCHAR = {0}, false)"
-            },
-            ColumnType.TIMESTAMP: {
-                "TIMESTAMP": _clock("TIMESTAMP", ""),
-                "TIMESTAMPTZ": _clock("TIMESTAMPTZ", r"(Z|[+-]\d\d(:\d\d)?)"),
-            },
-        }.items()
-    }
-)
-
-
 def infer(connection: duckdb.DuckDBPyConnection, cells: Cells, limits: Limits) -> tuple[Typed, ...]:
     """Decide the type of every column by its values, or check the type that the file declares.
 
     Raises:
         InvalidInput: a cell, or all of them together, is larger than allowed.
     """
-    ask = _Asker(connection, cells.path)
+    ask = _Asker(connection, cells.bound)
     _sizes(ask, cells, limits)
     inferred = [cell for cell in cells.columns if cell.candidates]
     left = ask.plausible(cells.relation, inferred)
@@ -137,7 +66,7 @@ def infer(connection: duckdb.DuckDBPyConnection, cells: Cells, limits: Limits) -
 class _Fit:
     """A reading that no value of a column contradicts, and what it met."""
 
-    reading: _Reading
+    reading: Reading
     words: int
     """Cells that say in words that they are empty."""
     endless: int
@@ -145,28 +74,26 @@ class _Fit:
 
 
 class _Asker:
-    """Asks one path about some columns at a time."""
+    """Asks one relation about some columns at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str) -> None:
-        self._connection, self._path = connection, path
+    def __init__(self, connection: duckdb.DuckDBPyConnection, bound: dict[str, str]) -> None:
+        self._connection, self._bound = connection, bound
 
-    def plausible(self, relation: str, columns: Sequence[Cell]) -> dict[str, list[_Reading]]:
+    def plausible(self, relation: str, columns: Sequence[Cell]) -> dict[str, list[Reading]]:
         """The readings of each column that some first rows do not rule out, in order of preference."""
-        left = {cell.name: [r for kind in cell.candidates for r in _READINGS[kind]] for cell in columns}
+        left = {cell.name: [r for kind in cell.candidates for r in READINGS[kind]] for cell in columns}
         if not columns:
             return left
         rows = max(_FIRST_ROWS[0], min(_FIRST_ROWS[1], _FIRST_CELLS // len(columns)))
         values = ", ".join(f"trim({cell.value})" for cell in columns)
         query = f"SELECT {values} FROM {relation} LIMIT {rows}"  # noqa: S608
-        first = zip(*self._connection.execute(query, {"path": self._path}).fetchall(), strict=True)
+        first = zip(*self._connection.execute(query, self._bound).fetchall(), strict=True)
         for cell, seen in zip(columns, first, strict=True):
             said = {value for value in seen if value is not None} - set(MISSING)
-            left[cell.name] = [r for r in left[cell.name] if all(_LOOKS[r.type].fullmatch(v) for v in said)]
+            left[cell.name] = [r for r in left[cell.name] if all(LOOKS[r.type].fullmatch(v) for v in said)]
         return left
 
-    def fitting(
-        self, relation: str, columns: Sequence[Cell], readings: Sequence[_Reading]
-    ) -> dict[str, _Fit]:
+    def fitting(self, relation: str, columns: Sequence[Cell], readings: Sequence[Reading]) -> dict[str, _Fit]:
         """The columns that one reading each fits throughout; those without a single value are not among them."""
         fits: dict[str, _Fit] = {}
         pairs = list(zip(columns, readings, strict=True))
@@ -200,7 +127,7 @@ class _Asker:
         return typed
 
     def row(self, asked: str, relation: str) -> Sequence[Any]:
-        row = self._connection.execute(f"SELECT {asked} FROM {relation}", {"path": self._path}).fetchone()  # noqa: S608
+        row = self._connection.execute(f"SELECT {asked} FROM {relation}", self._bound).fetchone()  # noqa: S608
         assert row is not None  # noqa: S101  an aggregate without groups has one row
         return row
 

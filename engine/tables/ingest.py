@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -22,6 +23,7 @@ from engine.values import Count, Step, Tell, silent
 WORKSPACE_PREFIX = ".ingest-"
 """Folders beside a target that begin like this are left only by a process that was killed."""
 ROWS_PER_GROUP = 131_072
+SHORT_ROWS = 10_000
 
 
 def ingest(
@@ -79,6 +81,8 @@ def _ingest(
                 message=f"Finding the type of {width} columns in {cells.rows:,} rows",
             )
         )
+        if cells.rows <= SHORT_ROWS:
+            cells = _gather(connection, cells)
         columns = infer(connection, cells, limits)
         tell(Step(stage="reading rows", fraction=0.6, message=f"Writing {cells.rows:,} rows"))
         part = folder / "table.parquet"
@@ -122,12 +126,20 @@ def _open(
             return delimited.cells(plain, wanted, limits, tell)
 
 
+def _gather(connection: duckdb.DuckDBPyConnection, cells: Cells) -> Cells:
+    """The same cells in a table: of a wide, short file DuckDB plans the reading longer than it reads."""
+    values = ", ".join(f"{cell.value} AS g{i}" for i, cell in enumerate(cells.columns))
+    connection.execute(f"CREATE TEMP TABLE gathered AS SELECT {values} FROM {cells.relation}", cells.bound)  # noqa: S608
+    columns = tuple(replace(cell, value=f"g{i}") for i, cell in enumerate(cells.columns))
+    return replace(cells, relation="gathered", columns=columns)
+
+
 def _write(connection: duckdb.DuckDBPyConnection, cells: Cells, columns: Sequence[Typed], part: Path) -> None:
     chosen = ", ".join(f"{column.value} AS {quoted(column.name)}" for column in columns)
     done = connection.execute(
         f"COPY (SELECT {chosen} FROM {cells.relation}) TO {text(part)} "  # noqa: S608
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_PER_GROUP})",
-        {"path": cells.path},
+        cells.bound,
     ).fetchone()
     if done != (cells.rows,):
         raise InvalidInput(

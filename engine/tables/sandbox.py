@@ -33,6 +33,7 @@ def sandbox(folder: Path, file: Path, limits: Limits) -> Iterator[duckdb.DuckDBP
     )
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # it is printed to stdout
         connection.execute(f"SET allowed_directories = [{text(folder)}]")
         connection.execute(f"SET allowed_paths = [{text(file)}]")
         connection.execute("SET enable_external_access = false")

@@ -277,7 +277,7 @@ def test_values_that_single_people_out_are_not_in_the_profile(read):
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     """Whatever the number of threads, the wrapping and the moment; several row groups are written."""
-    content = random_rows(300_000).to_csv(index=False).encode()
+    content = random_rows(300_000)[["applicant_id", "zip", "income", "note"]].to_csv(index=False).encode()
     (tmp_path / "plain").write_bytes(content)
     (tmp_path / "packed").write_bytes(gzip.compress(content, 1))
     digests = set()
@@ -305,11 +305,11 @@ def test_progress_never_falls_and_ends_whole(read):
 
 
 def test_a_very_wide_table_is_read(read):
-    names = [f"c{i}" for i in range(2000)]
-    rows = "\n".join(",".join(str(i * j) for i in range(2000)) for j in range(20))
+    names = [f"c{i}" for i in range(500)]
+    rows = "\n".join(",".join(str(i * j) for i in range(500)) for j in range(40))
     result, table = read(f"{','.join(names)}\n{rows}\n".encode())
-    assert table.shape == (20, 2000)
-    assert len(result.preview) == 5  # 10,000 cells
+    assert table.shape == (40, 500)
+    assert len(result.preview) == 20  # 10,000 cells
 
 
 def test_names_and_paths_with_odd_characters_are_only_text(tmp_path):
@@ -349,7 +349,7 @@ tables = st.integers(1, 5).flatmap(
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(rows=tables, end=st.sampled_from(["\n", "\r\n"]), delimiter=st.sampled_from(",;|\t"))
 def test_any_text_that_csv_can_hold_comes_back(rows, end, delimiter):
     """Python's csv module writes, quoting all, so that no field is null; a first row of text keeps all strings."""

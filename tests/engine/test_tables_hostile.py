@@ -87,6 +87,7 @@ def test_a_broken_gzip_is_refused(refuse, damage, words):
         (b'a,b\n1,2\n"x\ny"z,3\n', "starts on line 3 is closed on line 4 and then goes on"),
         (b'a,b\n1, "2"\n', "line 2 has a quote in the middle"),
         (b"a,b\n1\r,2\n", "line 2 holds a carriage return"),
+        (b"a\nx\r\ny\r\n", "some lines end in CR LF and some in LF alone"),
         (b"a,b\r1,2\r3,4\r", "line 1 holds a carriage return"),
     ],
 )
