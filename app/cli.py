@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
 
 import app.checks
 import app.home
@@ -149,16 +151,19 @@ def main() -> None:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"]).upper()
             said = problem["msg"].removeprefix("Value error, ")
-            console.print(f"[red]fairmind:[/] {name + ': ' if name else ''}{said}", highlight=False)
+            _complain(f"{name}: {said}" if name else said)
         raise SystemExit(2) from None
     except (Conflict, NotFound, Unauthenticated, EngineError, EmbeddedError, ValueError) as error:
-        console.print(f"[red]fairmind:[/] {error}", highlight=False)
+        _complain(str(error))
         raise SystemExit(1) from None
-    except (DBAPIError, OSError) as error:
-        console.print(
-            f"[red]fairmind:[/] {_short(error)}; `fairmind doctor` looks for the cause", highlight=False
-        )
+    except (SQLAlchemyError, CommandError, OSError) as error:
+        _complain(f"{_short(error)}; `fairmind doctor` looks for the cause")
         raise SystemExit(1) from None
+
+
+def _complain(said: str) -> None:
+    """One line, however narrow the terminal is; what is said may hold brackets that are no markup."""
+    console.print(f"[red]fairmind:[/] {escape(said)}", highlight=False, soft_wrap=True)
 
 
 def _short(error: Exception) -> str:

@@ -7,9 +7,10 @@ from uuid import uuid4
 import orjson
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.metrics import counted
+from app.metrics import counted, known
 
 GRAPHIQL_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:;"
@@ -18,6 +19,8 @@ GRAPHIQL_POLICY = (
 )
 MOST_JSON = 1 << 20
 FORM_OVERHEAD = 1 << 20
+MOST_QUERY_STRING = 32 * 1024
+CLIENT_LEFT = 499  # as nginx logs it; nobody gets it
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _HEADERS = {
@@ -51,37 +54,48 @@ class Envelope:
         request_id = request_id if _SAFE_ID.fullmatch(request_id) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._http(scope, receive, send, headers, request_id)
+            if scope["type"] == "http":
+                await self._http(scope, receive, send, headers)
+            else:
+                await self._socket(scope, receive, send)
 
-    async def _http(
-        self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str
-    ) -> None:
-        if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 0
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                given = MutableHeaders(scope=message)
-                for name, value in (self._headers | {"x-request-id": request_id}).items():
-                    given.setdefault(name, value)
-                if not scope["path"].startswith("/static/"):
-                    given.setdefault("cache-control", "no-store")
-            await send(message)
-
+    async def _http(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        started, path = time.perf_counter(), known(scope["path"])
+        added = self._headers | {"x-request-id": scope["state"]["request_id"]}
+        answer = Answer(send, added if path == "/static" else added | {"cache-control": "no-store"})
         try:
-            await self._app(scope, limited(receive, headers, self._most(scope, headers)), answer)
-        except TooLarge as error:
-            if status == 0:
-                await _refuse(answer, str(error))
+            await self._guarded(scope, receive, answer, headers)
         finally:
             seconds = time.perf_counter() - started
-            path = "/" + scope["path"].split("/")[1]  # no more: an upload's address is a secret
-            counted(scope["method"], path, status, seconds)
-            log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1))
+            counted(scope["method"], path, answer.status, seconds)
+            log.info(
+                "request",
+                method=scope["method"],
+                path=path,
+                status=answer.status,
+                ms=round(seconds * 1000, 1),
+            )
+
+    async def _guarded(self, scope: Scope, receive: Receive, answer: "Answer", headers: Headers) -> None:
+        try:
+            if len(scope["query_string"]) > MOST_QUERY_STRING:
+                raise TooLarge(f"the address may have {MOST_QUERY_STRING} bytes after the question mark")
+            await self._app(scope, limited(receive, headers, self._most(scope, headers)), answer)
+        except TooLarge as error:
+            await answer.refuse(413, str(error), {"code": "LIMIT_EXCEEDED"})
+        except ClientDisconnect:
+            answer.status = answer.status or CLIENT_LEFT
+        except Exception as error:
+            request_id = scope["state"]["request_id"]
+            log.error("unexpected error", path=known(scope["path"]), exc_info=error)
+            said = f"something went wrong on our side; it has been logged under {request_id}"
+            await answer.refuse(500, said, {"code": "INTERNAL", "requestId": request_id})
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            log.error("unexpected error", path=known(scope["path"]), exc_info=error)
 
     def _most(self, scope: Scope, headers: Headers) -> int:
         if scope["path"].startswith("/uploads/"):
@@ -91,13 +105,38 @@ class Envelope:
         return MOST_JSON
 
 
+class Answer:
+    """The way an answer goes out: headers are added, and its status is known afterwards."""
+
+    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+        self._send, self._headers = send, headers
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                given.setdefault(name, value)
+        await self._send(message)
+
+    async def refuse(self, status: int, message: str, extensions: dict[str, str]) -> None:
+        """Answer with an error, unless an answer has begun; the body may be unread, so the connection ends."""
+        if self.status:
+            return
+        content = orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        await self({"type": "http.response.start", "status": status, "headers": headers})
+        await self({"type": "http.response.body", "body": content})
+
+
 def limited(receive: Receive, headers: Headers, most: int) -> Receive:
     """The same body, but TooLarge as soon as it is longer than allowed."""
     said, read = headers.get("content-length", ""), 0
 
     async def counted_receive() -> Message:
         nonlocal read
-        if said.isdigit() and int(said) > most:
+        if said.isdecimal() and int(said) > most:
             raise TooLarge(f"the body may have {most} bytes, this one has {said}")
         message = await receive()
         read += len(message.get("body", b""))
@@ -106,10 +145,3 @@ def limited(receive: Receive, headers: Headers, most: int) -> Receive:
         return message
 
     return counted_receive
-
-
-async def _refuse(send: Send, message: str) -> None:
-    content = orjson.dumps({"errors": [{"message": message, "extensions": {"code": "LIMIT_EXCEEDED"}}]})
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": content})

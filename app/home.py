@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -33,6 +34,7 @@ def run(chosen: Settings, *, demo: bool) -> int:
     if demo:
         chosen = _for_demo(chosen)
     app.logs.set_up(chosen.log_level, debug=chosen.debug)
+    _check_ports(chosen)
     key = secret(chosen)
     with embedded(chosen) as server:
         url = server.url(DATABASE) if server else given(chosen)
@@ -91,15 +93,37 @@ def _programs(chosen: Settings, url: str, key: str) -> list[Program]:
     ]
 
 
+def _check_ports(chosen: Settings) -> None:
+    """Say in one line what would otherwise end each server that is started."""
+    wanted = {"PORT": (chosen.host, chosen.port)}
+    if chosen.enable_metrics:
+        wanted["METRICS_PORT"] = ("127.0.0.1", chosen.metrics_port)
+    for name, (host, port) in wanted.items():
+        try:
+            with socket.create_server((host, port), family=_family(host)):
+                pass
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise ValueError(
+                f"cannot listen on {host}:{port} ({reason}): stop what listens there, or set {name}"
+            ) from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def _address(chosen: Settings) -> str:
     return f"http://{'localhost' if chosen.host in ('127.0.0.1', '0.0.0.0') else chosen.host}:{chosen.port}"  # noqa: S104  # compared, not bound
 
 
 def answers(chosen: Settings) -> bool:
+    """Whether our server is ready; it may listen on one address only, and answer to its own hosts only."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(chosen.host, chosen.host)  # noqa: S104  # compared, not bound
+    url = f"http://{f'[{host}]' if ':' in host else host}:{chosen.port}/ready"
+    request = urllib.request.Request(url, headers={"host": "localhost"})  # our own server
     try:
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{chosen.port}/ready", timeout=2
-        ) as response:  # our own server
+        with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310  # as above
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError):
         return False

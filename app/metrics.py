@@ -11,12 +11,20 @@ FOLLOWERS = Gauge("fairmind_followers", "Subscriptions that are being followed."
 PATHS = {"/graphql", "/uploads", "/health", "/ready", "/static"}
 
 
+def known(path: str) -> str:
+    """The first part of a path, which is as much as may be kept: an upload's address is a secret.
+
+    Paths that we do not know are one kind, so that nobody can make many, or leave a secret there.
+    """
+    first = "/" + path.split("/", 2)[1]
+    return first if first in PATHS else "other"
+
+
 def counted(method: str, path: str, status: int, seconds: float) -> None:
-    """Count one answer; paths and methods that we do not know are one kind, so that nobody can make many."""
-    known = path if path in PATHS else "other"
+    """Count one answer to a path as `known` gives it."""
     verb = method if method in {"GET", "POST", "PUT", "HEAD", "OPTIONS"} else "other"
-    REQUESTS.labels(verb, known, str(status)).inc()
-    SECONDS.labels(known).observe(seconds)
+    REQUESTS.labels(verb, path, str(status)).inc()
+    SECONDS.labels(path).observe(seconds)
 
 
 def serve(port: int, hub: Hub) -> None:

@@ -29,6 +29,7 @@ from db.session import AWAY, Database
 from resolvers.context import House
 from schema import create_schema
 
+LOOPBACK = ("localhost", "127.0.0.1")  # our own probes; no other site can make a browser send these
 DIST = Path(__file__).parents[1] / "dashboard" / "dist"
 
 
@@ -63,7 +64,9 @@ def create(given: Settings | None = None) -> Starlette:
         ],
         middleware=[
             Middleware(Envelope, max_file_size=chosen.max_file_size, https=chosen.production),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(chosen.allowed_hosts), www_redirect=False),
+            Middleware(
+                TrustedHostMiddleware, allowed_hosts=[*chosen.allowed_hosts, *LOOPBACK], www_redirect=False
+            ),
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(chosen.allowed_origins),

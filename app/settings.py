@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.embedded import default_folder
@@ -23,7 +23,7 @@ class Environment(StrEnum):
 class Settings(BaseSettings):
     """What an operator may set, by environment variable or in a file `.env`."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     environment: Environment = Environment.DEVELOPMENT
     debug: bool = False
@@ -79,6 +79,32 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("log_level", "environment", mode="before")
+    @classmethod
+    def _spelt(cls, value: object, info: ValidationInfo) -> object:
+        """However somebody writes `Info` or `PRODUCTION`."""
+        if not isinstance(value, str):
+            return value
+        return value.upper() if info.field_name == "log_level" else value.lower()
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in given:
+            if not re.fullmatch(r"\*|https?://[^/\s*]+/?", origin):
+                raise ValueError(f"an origin is written like https://app.example, got {origin!r}")
+        return tuple(origin.rstrip("/") for origin in given)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for host in given:
+            if not re.fullmatch(r"\*|(\*\.)?[^*/:\s]+|\[[0-9a-fA-F:]+\]", host):
+                raise ValueError(
+                    f"a host is written like app.example or *.example, without a port, got {host!r}"
+                )
+        return given
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:

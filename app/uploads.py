@@ -32,7 +32,7 @@ async def put(request: Request) -> Response:
     except tuple(STATUS) as error:
         return refused(STATUS[type(error)], str(error), CODES[type(error)])
     except ClientDisconnect:
-        return refused(400, "the file did not come whole; send it again")
+        return refused(400, "the file did not come whole; send it again", "BAD_INPUT")
     content = {
         "id": global_id("Dataset", row.id),
         "sha256": row.sha256,

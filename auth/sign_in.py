@@ -18,8 +18,9 @@ _LOGIN = text("SELECT user_id, organization_id, password_hash FROM find_login(:e
 
 async def sign_in(database: Database, email: str, password: str) -> t.User:
     """The person with this address and password; one answer, in the same time, whatever was wrong."""
+    address = email.strip().lower()[:320].replace("\0", "")  # PostgreSQL cannot be asked about a NUL
     async with database.nobody() as session:
-        found = (await session.execute(_LOGIN, {"email": email.strip().lower()[:320]})).one_or_none()
+        found = (await session.execute(_LOGIN, {"email": address})).one_or_none()
     if not await matches(password, found.password_hash if found else None) or found is None:
         raise Unauthenticated("this e-mail address and password do not belong together")
     user = await _user(database, Scope(organization_id=found.organization_id), found.user_id)

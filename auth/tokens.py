@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from jose import jwt
-from jose.exceptions import JWTError
+from jose import jwk, jwt
+from jose.exceptions import JWKError, JWTError
 
 import db.tables as t
 from auth.errors import Unauthenticated
@@ -48,6 +48,12 @@ class Tokens:
     def __init__(self, secret: str, *, algorithm: str = "HS256", hours: float = 24) -> None:
         if algorithm not in ("HS256", "HS384", "HS512"):
             raise ValueError(f"JWT_ALGORITHM must be HS256, HS384 or HS512, got {algorithm}")
+        try:
+            jwk.construct(secret, algorithm)
+        except JWKError:  # what others may know must not sign
+            raise ValueError(
+                "JWT_SECRET_KEY must be a random text, not a key pair or a certificate"
+            ) from None
         self._secret, self._algorithm, self.hours = secret, algorithm, hours
         self._checked: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
 
@@ -79,7 +85,7 @@ class Tokens:
 
     def check(self, token: str, audience: str = API) -> Claims:
         """The claims of a token, or Unauthenticated saying what is wrong with it."""
-        if len(token) > LONGEST_TOKEN:
+        if len(token.encode(errors="replace")) > LONGEST_TOKEN:
             raise Unauthenticated(f"the token is longer than {LONGEST_TOKEN} bytes")
         content = self._checked.get((audience, token))
         if content is None:
@@ -104,6 +110,8 @@ class Tokens:
         except JWTError as error:
             said = "has expired, sign in again" if "expired" in str(error) else "is not valid, sign in again"
             raise Unauthenticated(f"the token {said}") from None
+        except (TypeError, OverflowError, RecursionError):  # the library trips over dates that are no numbers
+            raise Unauthenticated("the token is not valid, sign in again") from None
 
 
 def _claims(content: dict[str, Any]) -> Claims:
@@ -119,7 +127,7 @@ def _claims(content: dict[str, Any]) -> Claims:
             expires_at=datetime.fromtimestamp(expires, UTC),
             content=content,
         )
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError):
         raise Unauthenticated("the token is not valid, sign in again") from None
     claims.still_valid()  # looked at each time: the signature check may be remembered
     return claims

@@ -1,7 +1,7 @@
 """Who waits for events, and how they are woken: NOTIFY after a commit, LISTEN on one connection a process.
 
 A notice only says whose events to read again; the rows are the truth. So notices may be lost, doubled or
-merged without harm: waiters also look every few seconds.
+merged without harm: every few seconds one query asks for all waiters together whether there is something new.
 """
 
 import asyncio
@@ -14,20 +14,22 @@ import asyncpg
 import structlog
 from sqlalchemy import text
 
-from db.session import Database
+from db.session import AWAY, Database
 
 CHANNEL = "fairmind_events"
-LOOK_AGAIN_SECONDS = 3.0
+LOOK_AGAIN_SECONDS, CONNECT_AGAIN_SECONDS = 3.0, 1.0
+_NEWEST = "SELECT id, last_event FROM organization WHERE id = ANY($1)"
 
 log = structlog.get_logger()
 
 
 async def tell(database: Database, organization_id: UUID) -> None:
-    """Wake everyone who waits for this organization's events; called after the commit."""
-    async with database.nobody() as session:
-        await session.execute(
-            text("SELECT pg_notify(:channel, :of)"), {"channel": CHANNEL, "of": str(organization_id)}
-        )
+    """Wake everyone who waits for this organization's events; called after the commit, which it cannot undo."""
+    with contextlib.suppress(*AWAY):  # those who wait find out a little later
+        async with database.nobody() as session:
+            await session.execute(
+                text("SELECT pg_notify(:channel, :of)"), {"channel": CHANNEL, "of": str(organization_id)}
+            )
 
 
 class Hub:
@@ -71,32 +73,54 @@ class Hub:
                 await self._listen_once()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 log.warning("listening was cut off, trying again", reason=type(error).__name__)
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            self.wake_all()  # whoever waits looks for themselves meanwhile
+            await asyncio.sleep(CONNECT_AGAIN_SECONDS)
 
     async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(self._dsn, timeout=10)
+        connection = await asyncpg.connect(self._dsn, timeout=10, command_timeout=10, statement_cache_size=0)
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(CHANNEL, self._hear)
-            self.wake_all()  # whatever was said while nobody listened
-            await lost.wait()
+            seen: dict[UUID, int] = {}
+            while not lost.is_set():
+                seen = await self._look(connection, seen)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), LOOK_AGAIN_SECONDS)
         finally:
             connection.terminate()
 
+    async def _look(self, connection: "asyncpg.Connection", seen: dict[UUID, int]) -> dict[UUID, int]:
+        """Wake those whose organization has events that were not there at the last look.
+
+        An organization that was not looked at before is woken too: its waiters may have read just before.
+        The connection is the owner's, which row-level security does not bind; only counters are read with it.
+        """
+        waiting = list(self._waiting)
+        found = await connection.fetch(_NEWEST, waiting) if waiting else []
+        newest: dict[UUID, int] = {row["id"]: row["last_event"] for row in found}
+        for organization, number in newest.items():
+            if seen.get(organization) != number:
+                self._wake(organization)
+        return newest
+
     def _hear(self, connection: object, pid: int, channel: str, payload: object) -> None:
         with contextlib.suppress(ValueError):  # a notice that is not ours wakes nobody
-            for flag in self._waiting.get(UUID(str(payload)), ()):
-                flag.set()
+            self._wake(UUID(str(payload)))
 
     def wake_all(self) -> None:
-        for flags in self._waiting.values():
-            for flag in flags:
-                flag.set()
+        for organization in self._waiting:
+            self._wake(organization)
+
+    def _wake(self, organization: UUID) -> None:
+        for flag in self._waiting.get(organization, ()):
+            flag.set()
 
 
-async def woken(flag: asyncio.Event) -> None:
-    """Wait until there may be something new: a notice came, or a while went by."""
+async def woken(flag: asyncio.Event, seconds: float) -> bool:
+    """Wait until there may be something new, or so many seconds; whether there may be."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(flag.wait(), LOOK_AGAIN_SECONDS)
+        await asyncio.wait_for(flag.wait(), seconds)
+    may_be = flag.is_set()
     flag.clear()
+    return may_be

@@ -18,7 +18,7 @@ Row = TypeVar("Row", bound=Owned)
 def owned(table: type[Row], scope: Scope) -> SelectOfScalar[Row]:
     """Every row of `table` that the organization owns or was given a share of, to be narrowed further."""
     return select(table).where(
-        or_(col(table.organization_id) == scope.organization_id, col(table.id).in_(_shared(scope)))
+        or_(col(table.organization_id) == scope.organization_id, _shared(table, scope).exists())
     )
 
 
@@ -51,8 +51,9 @@ def _found(row: Row | None, table: type[Row]) -> Row:
     return row
 
 
-def _shared(scope: Scope) -> SelectOfScalar[UUID]:
+def _shared(table: type[Row], scope: Scope) -> SelectOfScalar[UUID]:
     given: list[ColumnElement[bool]] = [col(Share.with_organization_id) == scope.organization_id]
     if scope.user_id is not None:
         given.append(col(Share.with_user_id) == scope.user_id)
-    return select(Share.row_id).where(or_(*given))
+    theirs = (col(Share.row_id) == table.id, col(Share.organization_id) == table.organization_id)
+    return select(Share.row_id).where(*theirs, or_(*given))

@@ -2,7 +2,6 @@
 
 * EngineError
   x InvalidInput  - the caller can fix it: shapes, ranges, unknown columns, unreadable files
-  x Undefined     - the question has no answer on this data, e.g. a single group
 """
 
 
@@ -27,7 +26,3 @@ class InvalidInput(EngineError):
 
 def _invalid(message: str, at: tuple[str | int, ...]) -> InvalidInput:
     return InvalidInput(message, at=at)
-
-
-class Undefined(EngineError):
-    """The quantity does not exist for this data; never reported as 0 or NaN."""

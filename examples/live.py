@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 from gql import Client, GraphQLRequest
+from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
@@ -161,4 +162,9 @@ def asked_for() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(asked_for())))
+    try:
+        sys.exit(asyncio.run(main(asked_for())))
+    except TransportQueryError as refused:
+        sys.exit("refused: " + "; ".join(error["message"] for error in refused.errors or []))
+    except (TransportConnectionFailed, OSError) as cut_off:
+        sys.exit(f"the server cannot be reached: {cut_off}")

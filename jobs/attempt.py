@@ -4,6 +4,7 @@ The number of the attempt is the fencing token. A worker that was thought dead, 
 or deleted, finds another number or status on the row and stops with `Lost`; nothing of it is stored.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +14,13 @@ from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
+from sqlmodel.sql.expression import SelectOfScalar
 
 import db.tables as t
 from db.errors import NotFound
 from db.events import record
 from db.notify import tell
-from db.owned import one_to_change, own
+from db.owned import Row, one_to_change, own
 from db.session import Database, Scope, when_back
 from engine.values import Step
 
@@ -26,6 +28,9 @@ DEATHS = 3
 """Workers that may stop while they run a job before the job is held to be the cause."""
 AT_ONCE = 4
 """Jobs of one organization that run at the same time."""
+
+LOOKS_A_SECOND = 20
+"""How often, all together, jobs that wait for their organization's turn ask whether it has come."""
 
 TABLES: dict[t.Subject, type[t.Worked]] = {
     t.Subject.DATASET: t.Dataset,
@@ -38,7 +43,11 @@ class Lost(Exception):
 
 
 class Busy(Exception):
-    """The organization has enough jobs running; try again in a while."""
+    """The organization has enough jobs running; ask again when so many seconds have passed."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +73,14 @@ class Attempt:
             found = (await session.execute(columns)).one_or_none()
         return found is not None and tuple(found) == (t.Status.RUNNING, self.number)
 
+    async def rows(self, query: SelectOfScalar[Row]) -> Sequence[Row]:
+        """What a query finds for the work's organization, as soon as the database is there to be asked."""
+        return await when_back(partial(self._rows, query))
+
+    async def _rows(self, query: SelectOfScalar[Row]) -> Sequence[Row]:
+        async with self.database.read(self.scope) as session:
+            return (await session.scalars(query)).all()
+
     async def tell(self, steps: list[Step]) -> None:
         """Store the steps that are worth it: each with a partial result, and the last of the others."""
         kept = [step for step in steps[:-1] if step.partial is not None] + steps[-1:]
@@ -72,11 +89,12 @@ class Attempt:
     async def _tell(self, steps: list[Step]) -> None:
         async with self.database.write(self.scope) as session:
             row = await self._locked(session)
+            if _stands_at(row, steps[-1]):
+                return  # it was all told, and only the answer was cut off
             for step in steps:
-                if (row.stage, row.message) != (step.stage, step.message):  # else told before the cut
-                    row.stage, row.message = step.stage, step.message
-                    row.progress = max(row.progress, min(step.fraction, 1.0))
-                    await record(session, self.subject, row, _plain(step.partial))
+                row.stage, row.message = step.stage, step.message
+                row.progress = max(row.progress, min(step.fraction, 1.0))
+                await record(session, self.subject, row, _plain(step.partial))
         await tell(self.database, self.scope.organization_id)
 
     async def complete(self, message: str, **results: Any) -> None:
@@ -139,22 +157,35 @@ async def claim(database: Database, subject: t.Subject, scope: Scope, id: UUID) 
     return Attempt(database=database, subject=subject, scope=scope, id=id, number=row.attempt, row=row)
 
 
+def _stands_at(row: t.Worked, step: Step) -> bool:
+    return (row.stage, row.message) == (step.stage, step.message) and row.progress >= min(step.fraction, 1.0)
+
+
 def _give_up(row: t.Worked) -> None:
     row.status, row.stage, row.finished_at = t.Status.FAILED, "failed", t.now()
     row.error = row.message = f"{DEATHS} workers stopped while they ran this, so it is not tried again"
 
 
 async def _turn(session: AsyncSession, scope: Scope, id: UUID) -> None:
-    """Raise Busy while the organization has enough running; the lock makes two claims count one by one."""
+    """Raise Busy while the organization has enough running; the lock makes two claims count one by one.
+
+    The more of its jobs wait, the longer each does: together they ask some twenty times a second at most, and
+    a worker gets past them to another organization's job.
+    """
     await session.execute(
         select(func.pg_advisory_xact_lock(scope.organization_id.int & 0x7FFF_FFFF_FFFF_FFFF))
     )
-    running = 0
+    if await _count(session, scope, t.Status.RUNNING, id) >= AT_ONCE:
+        waiting = await _count(session, scope, t.Status.QUEUED, id)
+        raise Busy(1 + waiting // LOOKS_A_SECOND)
+
+
+async def _count(session: AsyncSession, scope: Scope, status: t.Status, but: UUID) -> int:
+    count = 0
     for table in TABLES.values():
-        query = own(table, scope).where(col(table.status) == t.Status.RUNNING, col(table.id) != id)
-        running += len((await session.scalars(query.with_only_columns(col(table.id)))).all())
-    if running >= AT_ONCE:
-        raise Busy
+        query = own(table, scope).where(col(table.status) == status, col(table.id) != but)
+        count += await session.scalar(query.with_only_columns(func.count())) or 0
+    return count
 
 
 def _plain(partial: object) -> Any:

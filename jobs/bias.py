@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from sqlmodel import col
+
 import db.tables as t
 import engine.fairness.analysis
+from db.owned import owned
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.values import Tell
 from jobs.attempt import Attempt
@@ -13,12 +16,14 @@ from jobs.work import Workshop, compute
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Measure, and complete the analysis with its report."""
     analysis: t.Analysis = attempt.row
-    async with attempt.database.read(attempt.scope) as session:
-        dataset = await session.get(t.Dataset, analysis.dataset_id)
-    if dataset is None or dataset.blob is None:
+    datasets = await attempt.rows(
+        owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == analysis.dataset_id)
+    )
+    blob = datasets[0].blob if datasets else None
+    if blob is None:
         await attempt.fail("the dataset of this analysis is no longer there")
         return
-    async with workshop.file(dataset.blob) as path:
+    async with workshop.file(blob) as path:
         report = await compute(
             attempt, workshop, measure, path, analysis.columns, analysis.type, analysis.options
         )

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import db.tables as t
 from db.blobs import key
-from engine.errors import InvalidInput
+from engine.errors import EngineError
 from engine.tables import Ingested, Limits, TableFormat
 from engine.tables.ingest import ingest
 from engine.values import Tell
 from jobs.attempt import Attempt, Lost
+from jobs.children import ChildFailed
 from jobs.work import Workshop, compute
 
 
@@ -21,7 +22,7 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
         return
     try:
         await _read(attempt, workshop, dataset, dataset.upload)
-    except InvalidInput as error:
+    except (EngineError, ChildFailed) as error:  # also a file that the child did not survive
         await attempt.fail(str(error), upload=None)
     except Lost:
         await workshop.discard_ended(attempt, dataset.upload)
@@ -35,18 +36,26 @@ async def _read(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, upload
         sha256, ingested = await compute(attempt, workshop, read, source, target, dataset.format)
         blob = key(dataset.organization_id, sha256, ".parquet")
         await workshop.blobs.put_file(blob, target)
-        profile = ingested.profile
-        await attempt.complete(
-            f"Ready: {profile.rows:,} rows in {len(profile.columns)} columns",
-            rows=profile.rows,
-            format=profile.format,
-            profile=profile,
-            preview=ingested.preview,
-            blob=blob,
-            upload=None,
-        )
+        try:
+            await _complete(attempt, ingested, blob)
+        except Lost:
+            await workshop.discard_unused(attempt, blob)
+            raise
         if not await workshop.blobs.exists(blob):  # its last other user was deleted a moment ago
             await workshop.blobs.put_file(blob, target)
+
+
+async def _complete(attempt: Attempt, ingested: Ingested, blob: str) -> None:
+    profile = ingested.profile
+    await attempt.complete(
+        f"Ready: {profile.rows:,} rows in {len(profile.columns)} columns",
+        rows=profile.rows,
+        format=profile.format,
+        profile=profile,
+        preview=ingested.preview,
+        blob=blob,
+        upload=None,
+    )
 
 
 def read(tell: Tell, source: Path, target: Path, format: TableFormat | None) -> tuple[str, Ingested]:

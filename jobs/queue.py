@@ -75,9 +75,9 @@ async def one_by_one(session: AsyncSession, scope: Scope) -> None:
 
 def checked_key(key: str | None) -> str | None:
     """An idempotency key of a length that can be stored."""
-    if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+    if key is not None and (not 1 <= len(key) <= LONGEST_KEY or "\0" in key):
         raise InvalidInput(
-            f"idempotency_key must have 1 to {LONGEST_KEY} characters, got {len(key)}",
+            f"idempotency_key must have 1 to {LONGEST_KEY} characters and no NUL, got {len(key)}",
             at=("idempotency_key",),
         )
     return key

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlmodel import col
+
 import db.tables as t
 from db.blobs import Blobs
+from db.owned import own
 from engine.values import Step
 from jobs.attempt import Attempt, Lost
 from jobs.children import Children
@@ -41,10 +44,14 @@ class Workshop:
 
     async def discard_ended(self, attempt: Attempt, upload: str) -> None:
         """Delete an uploaded file that nobody will read any more: its dataset was cancelled or deleted."""
-        async with attempt.database.read(attempt.scope) as session:
-            dataset = await session.get(t.Dataset, attempt.id)
-        if dataset is None or dataset.status.ended:
+        rows = await attempt.rows(own(t.Dataset, attempt.scope).where(col(t.Dataset.id) == attempt.id))
+        if all(dataset.status.ended for dataset in rows):
             await self.blobs.delete(upload)
+
+    async def discard_unused(self, attempt: Attempt, blob: str) -> None:
+        """Delete a table that was stored for a dataset which then no longer wanted it, unless another has it."""
+        if not await attempt.rows(own(t.Dataset, attempt.scope).where(col(t.Dataset.blob) == blob)):
+            await self.blobs.delete(blob)
 
     @contextlib.asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
@@ -63,7 +70,7 @@ async def compute(attempt: Attempt, workshop: Workshop, work: Callable[..., Resu
             looks += 1
             if looks % CHECK_EVERY == 0 and not await attempt.still_ours():
                 raise Lost
-        await _pass_on(attempt, await child.news(0))
+        await _pass_on(attempt, await child.last_words())
         return await child.outcome()
 
 

@@ -7,12 +7,12 @@ finish if they can, gives them back if not, and starts again.
 
 import asyncio
 import contextlib
-import datetime
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 import procrastinate
+import procrastinate.worker
 import psycopg
 import structlog
 from procrastinate import BaseRetryStrategy, RetryDecision
@@ -23,11 +23,15 @@ from db.session import AWAY, Database, Scope
 from db.tables import Subject
 from engine.errors import EngineError
 from jobs.attempt import Attempt, Busy, Lost, claim
-from jobs.children import ChildFailed
+from jobs.children import ChildFailed, Crashed
+from jobs.reaper import reaping
 from jobs.tasks import TASKS
 from jobs.work import Workshop
 
-HEARTBEAT_S, STALLED_S, REAP_S, GRACE_S, RELEASE_S = 2.0, 6.0, 2.0, 5.0, 20.0
+HEARTBEAT_S, STALLED_S, GRACE_S, RELEASE_S = 2.0, 6.0, 5.0, 20.0
+LONGEST_PAUSE_S = 60
+ATTEMPTS = 12
+"""How often work is begun before a store or a disk that fails it each time is held to be the cause."""
 
 log = structlog.get_logger()
 
@@ -36,7 +40,10 @@ class Again(BaseRetryStrategy):
     """Whatever ends a task with an exception is tried again soon; the row says when to stop."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        return RetryDecision(retry_in={"seconds": 1})
+        if isinstance(exception, Busy):
+            return RetryDecision(retry_in={"seconds": exception.seconds})
+        ours = isinstance(exception, asyncio.CancelledError)  # we stop: the next worker need not wait
+        return RetryDecision(retry_in={"seconds": 1 if ours else min(1 + job.attempts, LONGEST_PAUSE_S)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +67,9 @@ class Worker:
 
     async def _work_once(self) -> None:
         app = self._app()
-        async with app.open_async(), _reaping(app):
-            await app.run_worker_async(
+        async with app.open_async():
+            worker = procrastinate.worker.Worker(
+                app,
                 concurrency=self.at_once,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=1,
@@ -70,6 +78,8 @@ class Worker:
                 shutdown_graceful_timeout=GRACE_S,
                 delete_jobs="successful",
             )
+            async with reaping(app, worker, STALLED_S):
+                await worker.run()  # type: ignore[no-untyped-call]
 
     def _app(self) -> procrastinate.App:
         connector = procrastinate.PsycopgConnector(conninfo=self.url, min_size=1, max_size=self.at_once + 4)
@@ -91,16 +101,28 @@ class Worker:
     async def _run(self, attempt: Attempt) -> None:
         try:
             await TASKS[attempt.subject](attempt, self.workshop)
+        except Lost:
+            raise
         except (EngineError, ChildFailed) as error:
             await attempt.fail(str(error))
-        except (Lost, Busy):
-            raise
-        except (asyncio.CancelledError, *AWAY):
+        except asyncio.CancelledError:
             await asyncio.shield(_given_back(attempt))
             raise
-        except Exception:
-            log.exception("a job failed unexpectedly", job=str(attempt.id), kind=attempt.subject)
-            await attempt.fail(f"something went wrong on our side; it has been logged under {attempt.id}")
+        except AWAY as error:
+            if attempt.number >= ATTEMPTS:
+                await _failed(attempt, error)
+                return
+            await asyncio.shield(_given_back(attempt))
+            raise
+        except Exception as error:  # noqa: BLE001  # logged, and masked for the person
+            await _failed(attempt, error)
+
+
+async def _failed(attempt: Attempt, error: Exception) -> None:
+    child = {"child": error.kind, "places": error.frames} if isinstance(error, Crashed) else {}
+    about = {"job": str(attempt.id), "kind": attempt.subject, **child}
+    log.error("a job failed unexpectedly", exc_info=error, **about)
+    await attempt.fail(f"something went wrong on our side; it has been logged under {attempt.id}")
 
 
 async def _given_back(attempt: Attempt) -> None:
@@ -108,26 +130,3 @@ async def _given_back(attempt: Attempt) -> None:
     with contextlib.suppress(Lost, TimeoutError):
         async with asyncio.timeout(RELEASE_S):
             await attempt.release()
-
-
-@contextlib.asynccontextmanager
-async def _reaping(app: procrastinate.App) -> AsyncIterator[None]:
-    """Put jobs of workers without a heartbeat back into the queue, for as long as the block lasts."""
-    task = asyncio.create_task(_reap(app))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def _reap(app: procrastinate.App) -> None:
-    while True:
-        with contextlib.suppress(ConnectorException):  # the worker itself notices, and starts anew
-            for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
-                log.warning(
-                    "a worker stopped without a word, its job is taken over", job=job.task_kwargs.get("id")
-                )
-                await app.job_manager.retry_job(job, retry_at=datetime.datetime.now(datetime.UTC))
-        await asyncio.sleep(REAP_S)

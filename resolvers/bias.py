@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 import strawberry
+from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from strawberry import ID
 
@@ -18,8 +18,9 @@ from engine.errors import InvalidInput
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions
 from resolvers.context import Info
 from resolvers.ids import global_id, key
-from resolvers.paging import Order, Page, Slice, whole
-from resolvers.registry import Removal
+from resolvers.lists import page
+from resolvers.paging import MOMENTS, Order, Page, Slice
+from resolvers.removal import Removal
 
 SHOWN_NAMES = 20
 
@@ -32,8 +33,8 @@ class AnalysisOrder(StrEnum):
 
 
 ORDERS: Mapping[AnalysisOrder, Order] = {
-    AnalysisOrder.NEWEST_FIRST: Order(column="created_at", kind=datetime, descending=True),
-    AnalysisOrder.OLDEST_FIRST: Order(column="created_at", kind=datetime),
+    AnalysisOrder.NEWEST_FIRST: Order(column="created_at", kind=MOMENTS, descending=True),
+    AnalysisOrder.OLDEST_FIRST: Order(column="created_at", kind=MOMENTS),
 }
 
 
@@ -122,9 +123,7 @@ async def analyses(
     order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,
 ) -> Page[t.Analysis]:
     """The analyses, a page at a time."""
-    part = _part(info, first, after, filter or AnalysisFilter(), order)
-    async with info.context.read() as session:
-        return part.page((await session.scalars(whole(part))).all())
+    return await page(info.context, _part(info, first, after, filter or AnalysisFilter(), order))
 
 
 async def of_model(
@@ -190,11 +189,16 @@ def _row(
 
 def _same(before: t.Analysis, now: t.Analysis) -> t.Analysis:
     def asked(row: t.Analysis) -> tuple[object, ...]:
-        return row.model_id, row.dataset_id, row.type, repr(row.columns), repr(row.options)
+        return row.model_id, row.dataset_id, row.type, _plain(row.columns), _plain(row.options)
 
     if asked(before) != asked(now):
         raise Conflict("this idempotencyKey was used for another analysis; take a new one")
     return before
+
+
+def _plain(value: BiasColumns | BiasOptions) -> bytes:
+    """As it is stored: what came from a client holds lists and tuples, what was read holds lists only."""
+    return TypeAdapter(type(value)).dump_json(value)
 
 
 def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
@@ -211,6 +215,8 @@ def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
         if column not in names:
             shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
             raise InvalidInput(f"the dataset has no column {column!r}; it has {shown}", at=("columns", *at))
+    if "\0" in (row.columns.favorable or ""):
+        raise InvalidInput("favorable may hold no NUL, and no value does", at=("columns", "favorable"))
     if row.type is AnalysisType.INDIVIDUAL_FAIRNESS and not row.columns.features:
         raise InvalidInput(
             "individual fairness compares similar rows: features must name the columns that make rows similar",

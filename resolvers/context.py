@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,9 @@ from db.blobs import Blobs
 from db.notify import Hub, tell
 from db.owned import Row, owned
 from db.session import Database, when_back
-from resolvers.paging import Page, Slice, sliced
+from resolvers.paging import Page, Slice, count, counts, sliced
+
+LONGEST_SILENCE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,19 @@ class Context:
 
     async def next_event(self, number: int) -> None:
         """Between two events of a stream everything may have changed: rows, roles, the token's validity."""
-        self._viewer, self.stream.last_event = None, number
+        self.stream.last_event = number
+        await self.look_again()
+
+    def patience(self) -> float:
+        """How long a stream may be silent until it is looked at who listens: a while, or until the token expires."""
+        if self.claims is None:
+            return LONGEST_SILENCE_S
+        left = self.claims.expires_at - datetime.now(UTC)
+        return max(0.0, min(left.total_seconds(), LONGEST_SILENCE_S))
+
+    async def look_again(self) -> None:
+        """Forget who asks and what was loaded, and identify anew: Unauthenticated ends a stream that goes on."""
+        self._viewer = None
         self._loaders.clear()
         if self.claims is not None:
             self.claims.still_valid()
@@ -122,10 +137,26 @@ class Context:
             async with self.read() as session:
                 for row in await session.scalars(sliced(table, self.viewer.scope, part, key, parents)):
                     found[getattr(row, key)].append(row)
-            return [part.page(found[parent], **{key: parent}) for parent in parents]
+            return [part.page(found[parent], of=(key, parent)) for parent in parents]
 
         page: Page[Row] = await self._loader((table, key, part), load).load(parent)
         return page
+
+    async def total(self, page: Page[Any]) -> int:
+        """Length of the whole list that a page is of; one query however many pages of such lists ask."""
+        part = page.part
+        if page.of is None:
+            async with self.read() as session:
+                return await session.scalar(count(part)) or 0
+        key, parent = page.of
+
+        async def load(parents: list[UUID]) -> list[int]:
+            async with self.read() as session:
+                found = {row[0]: row[1] for row in await session.execute(counts(part, key, parents))}
+            return [found.get(parent, 0) for parent in parents]
+
+        total: int = await self._loader(("count", key, part), load).load(parent)
+        return total
 
     def _loader(self, of: Any, load: Any) -> DataLoader[UUID, Any]:
         found = self._loaders.get(of)

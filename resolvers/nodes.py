@@ -17,7 +17,7 @@ from engine.values import Count
 from resolvers.context import Info
 from resolvers.identity import organization_of
 from resolvers.ids import global_id, parts
-from resolvers.paging import Page, count
+from resolvers.paging import Page
 
 OPENED_BY: Mapping[str, tuple[type[t.Owned], Permission]] = MappingProxyType(
     {
@@ -53,8 +53,7 @@ def id_of(row: strawberry.Parent[Any]) -> ID:
 
 async def total_count(page: strawberry.Parent[Page[Any]], info: Info) -> Count:
     """Length of the whole list; counted only when asked for."""
-    async with info.context.read() as session:
-        return Count((await session.scalars(count(page))).one())
+    return Count(await info.context.total(page))
 
 
 def columns(dataset: strawberry.Parent[t.Dataset]) -> Sequence[ColumnProfile] | None:

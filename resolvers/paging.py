@@ -7,12 +7,13 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from datetime import UTC
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import ColumnElement, and_, func, or_
+from pydantic import AfterValidator, AwareDatetime, TypeAdapter, ValidationError
+from sqlalchemy import ColumnElement, Executable, and_, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -27,9 +28,20 @@ Item = TypeVar("Item", bound=Owned)
 LARGEST_PAGE = 100
 
 
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("PostgreSQL keeps no NUL")
+    return text
+
+
+MOMENTS = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+NAMES = Annotated[str, AfterValidator(_storable)]
+"""Kinds of column to sort by: what a cursor may hold, whoever wrote it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A column to sort by, its Python type, and the direction; ties are broken by id."""
+    """A column to sort by, its kind, and the direction; ties are broken by id."""
 
     column: str
     kind: Any
@@ -56,12 +68,13 @@ class Edge(Generic[Item]):
 
 @dataclass(frozen=True)
 class Page(Generic[Item]):
-    """One page of a list, and how to count the whole of it when asked."""
+    """One page of a list, and which list it is of, so that the whole can be counted when asked."""
 
     edges: Sequence[Edge[Item]]
     page_info: PageInfo
-    all: SelectOfScalar[Any]
-    """Selects every row of the list."""
+    part: "Slice[Item]"
+    of: tuple[str, UUID] | None = None
+    """For a list below a row: the column that names the row, and the row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +109,7 @@ class Slice(Generic[Item]):
         column = getattr(table, self.order.column)
         return [column.desc() if self.order.descending else column.asc(), table.id.asc()]
 
-    def page(self, rows: Sequence[Item], **fixed: Any) -> Page[Item]:
+    def page(self, rows: Sequence[Item], of: tuple[str, UUID] | None = None) -> Page[Item]:
         """The page made of these rows, which are one more than asked for if there is a next page."""
         shown = rows[: self.first]
         edges = [Edge(node=row, cursor=self._cursor(row)) for row in shown]
@@ -106,11 +119,10 @@ class Slice(Generic[Item]):
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         )
-        return Page(edges=edges, page_info=info, all=self.every(**fixed))
+        return Page(edges=edges, page_info=info, part=self, of=of)
 
-    def every(self, **fixed: Any) -> SelectOfScalar[Item]:
-        query = owned(self.table, self.scope).where(*self.conditions(self.table))
-        return query.where(*(getattr(self.table, name) == value for name, value in fixed.items()))
+    def every(self) -> SelectOfScalar[Item]:
+        return owned(self.table, self.scope).where(*self.conditions(self.table))
 
     def _cursor(self, row: Item) -> str:
         return base64.urlsafe_b64encode(orjson.dumps([getattr(row, self.order.column), str(row.id)])).decode()
@@ -145,16 +157,22 @@ def sliced(
     return select(row).where(inner.c.place <= part.first + 1).order_by(*part.sorted(row))
 
 
-def count(page: Page[Any]) -> SelectOfScalar[int]:
-    """Counts the whole list that a page is of."""
-    return select(func.count()).select_from(page.all.subquery())
+def count(part: Slice[Any]) -> Executable:
+    """Counts the whole list that a slice is of."""
+    return part.every().with_only_columns(func.count())
+
+
+def counts(part: Slice[Any], key: str, parents: Sequence[UUID]) -> Executable:
+    """Counts the whole lists below each of the parents, in one query; a parent without rows is left out."""
+    column = getattr(part.table, key)
+    return part.every().where(column.in_(parents)).with_only_columns(column, func.count()).group_by(column)
 
 
 def _place(cursor: str, order: Order) -> tuple[Any, UUID]:
     try:
         value, id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
         return TypeAdapter(order.kind).validate_python(value), UUID(id)
-    except (binascii.Error, ValueError, TypeError, AttributeError, ValidationError):
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError, ValidationError):
         raise InvalidInput(
             "after must be a cursor of this very list, in the same order", at=("after",)
         ) from None

@@ -58,8 +58,7 @@ async def activity(info: Info, after: Count | None = None) -> AsyncGenerator[t.E
     seen = after if after is not None else context.resume_after
     if seen is None:
         seen = await _newest(context)
-    _check_after(seen)
-    async for event in _follow(context, events(context.viewer.scope), seen):
+    async for event in _follow(context, events(context.viewer.scope), _checked(seen)):
         permission = SEEN_WITH[event.subject]
         await context.next_event(event.number)
         if permission in context.viewer.permissions:
@@ -83,8 +82,7 @@ async def _follow_one(
 ) -> AsyncGenerator[t.Event, None]:
     async with context.read() as session:
         row = await one(session, TABLES[subject], context.viewer.scope, id)
-    seen = max(after or 0, context.resume_after or 0)
-    _check_after(seen)
+    seen = max(_checked(after or 0), context.resume_after or 0)
     query = events(Scope(organization_id=row.organization_id)).where(col(t.Event.subject_id) == id)
     if row.status.ended and not await _any(context, query.where(col(t.Event.number) > seen)):
         return  # all was seen before the stream broke
@@ -106,8 +104,8 @@ async def _follow(
             for event in batch:
                 seen = event.number
                 yield event
-            if not batch:
-                await woken(flag)
+            if not batch and not await woken(flag, context.patience()):
+                await context.look_again()
 
 
 async def _batch(context: Context, query: SelectOfScalar[t.Event]) -> Sequence[t.Event]:
@@ -135,6 +133,7 @@ def _subject(id: ID, *, only: t.Subject | None = None) -> tuple[t.Subject, UUID]
     raise InvalidInput(f"id must be the id of an existing {wanted}, got that of a {kind[:40]!r}", at=("id",))
 
 
-def _check_after(after: int) -> None:
+def _checked(after: int) -> int:
     if not 0 <= after < 2**63:
         raise InvalidInput(f"after must be the number of an event, got {after}", at=("after",))
+    return after

@@ -24,7 +24,7 @@ from strawberry.file_uploads import Upload
 import db.tables as t
 import jobs.queue
 from auth.permissions import Permission
-from auth.tokens import UPLOAD, Claims
+from auth.tokens import LONGEST_TOKEN, UPLOAD, Claims
 from db.errors import Conflict, Limited
 from db.owned import one_to_change, own
 from engine.errors import InvalidInput
@@ -32,7 +32,7 @@ from engine.tables import TableFormat
 from engine.values import Count
 from resolvers.context import Context, House, Info
 from resolvers.ids import key
-from resolvers.registry import LONGEST_NAME, description, words
+from resolvers.texts import LONGEST_NAME, description, words
 
 TICKET_S = 3600
 PIECE = 1 << 20
@@ -55,7 +55,7 @@ class UploadTicket:
     path: str
     """To be appended to the server's address."""
     expires_at: datetime
-    max_bytes: int
+    max_bytes: Count
 
 
 async def upload(
@@ -63,9 +63,14 @@ async def upload(
 ) -> t.Dataset:
     """Make a dataset from a file sent along (GraphQL multipart request); `progress` follows the reading of it."""
     context = info.context
+    if not hasattr(file, "file"):  # the scalar takes any value
+        raise InvalidInput(
+            "file must come as a part of a multipart request, or be sent to the address of requestDatasetUpload",
+            at=("file",),
+        )
 
     async def pieces() -> AsyncIterator[bytes]:
-        source: BinaryIO = file.file  # type: ignore[attr-defined]  # starlette's UploadFile, spooled to disk
+        source: BinaryIO = file.file  # starlette's UploadFile, spooled to disk
         while piece := await asyncio.to_thread(source.read, PIECE):
             yield piece
 
@@ -80,7 +85,12 @@ async def request_upload(info: Info, input: NewDataset, idempotency_key: str | N
     ticket, expires = house.tokens.sign(
         UPLOAD, viewer.user_id, viewer.organization_id, asked.content(), seconds=TICKET_S
     )
-    return UploadTicket(path=f"/uploads/{ticket}", expires_at=expires, max_bytes=house.max_file_size)
+    if len(ticket) > LONGEST_TOKEN:
+        raise InvalidInput(
+            "description is too long to be carried in an address; leave it out, and add it with updateDataset",
+            at=("description",),
+        )
+    return UploadTicket(path=f"/uploads/{ticket}", expires_at=expires, max_bytes=Count(house.max_file_size))
 
 
 async def receive(context: Context, ticket: Claims, body: AsyncIterator[bytes]) -> t.Dataset:
@@ -143,7 +153,7 @@ async def _take_in(context: Context, asked: _Asked, pieces: AsyncIterator[bytes]
             format=asked.format,
             sha256=file.sha256,
             bytes=Count(file.bytes),
-            upload=f"{viewer.organization_id}/{asked.id}.upload",
+            upload=f"{viewer.organization_id}/{uuid4()}.upload",  # of its own: two may send to one address at once
         )
         await house.blobs.put_file(str(row.upload), file.path)
     try:

@@ -9,14 +9,14 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from schema.values import SCALARS  # isort: skip  # the values first: faces refer to them
-from schema.errors import PublicErrors
+from schema.errors import DiscreetErrors, PublicErrors
 from schema.limits import CostLimiter, TokenLimiter
 from schema.mutation import Mutation
-from schema.operations import FreshContext, IntrospectionForPeople
+from schema.operations import FreshContext, IntrospectionForPeople, OneOperation
 from schema.query import Query
 from schema.subscription import Subscription
 
-EXTENSIONS: list[type[SchemaExtension]] = [PublicErrors, TokenLimiter, CostLimiter, FreshContext]
+EXTENSIONS: list[type[SchemaExtension]] = [TokenLimiter, CostLimiter, OneOperation, FreshContext]
 
 
 class Schema(strawberry.Schema):
@@ -34,8 +34,10 @@ def create_schema(*, open_to_strangers: bool) -> Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        extensions=EXTENSIONS if open_to_strangers else [*EXTENSIONS, IntrospectionForPeople],
-        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not open_to_strangers),
+        extensions=[PublicErrors, *EXTENSIONS]
+        if open_to_strangers
+        else [DiscreetErrors, *EXTENSIONS, IntrospectionForPeople],
+        config=StrawberryConfig(scalar_map=SCALARS),
     )
 
 

@@ -1,5 +1,6 @@
 """How errors look from outside: a code for what the client can act on, silence for the rest."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -14,17 +15,18 @@ from graphql import (
     OperationType,
     get_named_type,
 )
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.utils.str_converters import to_camel_case
 
 from auth.errors import Forbidden, Unauthenticated
 from db.errors import Conflict, Limited, NotFound
-from engine.errors import InvalidInput, Undefined
+from engine.errors import InvalidInput
 
 CODES: Mapping[type[BaseException], str] = MappingProxyType(
     {
         InvalidInput: "BAD_INPUT",
-        Undefined: "UNDEFINED",
         NotFound: "NOT_FOUND",
         Conflict: "CONFLICT",
         Limited: "LIMIT_EXCEEDED",
@@ -33,15 +35,27 @@ CODES: Mapping[type[BaseException], str] = MappingProxyType(
     }
 )
 
+WRONG_REQUESTS = (GraphQLError, CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError)
+MOST_ERRORS = 5
+"""Of those that a wrong query has: one is enough to go on with, thousands help nobody."""
+
+_SUGGESTION = re.compile(r" Did you mean .*\?$", re.DOTALL)
+
 log = structlog.get_logger()
 
 
 class PublicErrors(MaskErrors):
     """Errors we raise on purpose keep their words and gain a code; any other is masked, and logged."""
 
+    def _process_errors(self, errors: list[GraphQLError]) -> list[GraphQLError]:
+        """Nothing was executed when an error has no path."""
+        kept = [error for error in errors if error.path is not None]
+        kept += [error for error in errors if error.path is None][:MOST_ERRORS]
+        return super()._process_errors(kept)
+
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         cause = error.original_error
-        if cause is None or isinstance(cause, GraphQLError):  # the query itself is wrong: graphql's words
+        if cause is None or isinstance(cause, WRONG_REQUESTS):  # the query itself is wrong: graphql's words
             return _coded(error, error.message, {"code": "BAD_INPUT", **(error.extensions or {})})
         code = CODES.get(type(cause))
         if code is None:
@@ -81,6 +95,16 @@ class PublicErrors(MaskErrors):
             field = getattr(kind, "fields", {}).get(name)
             kind = get_named_type(field.type) if field else None
         return kind if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) else None
+
+
+class DiscreetErrors(PublicErrors):
+    """The same in production, where strangers are not told what a misspelt name could have been."""
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        shown = super().anonymise_error(error)
+        if self.execution_context.context.claims is None:
+            return _coded(shown, _SUGGESTION.sub("", shown.message), dict(shown.extensions or {}))
+        return shown
 
 
 def _leading_to(name: str, fields: Mapping[str, Any], depth: int) -> tuple[str, ...] | None:

@@ -1,102 +1,182 @@
 """What a query may cost before anything of it runs. Stock servers spend seconds on a hostile document."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
-from graphql import DocumentNode, FieldNode, FragmentDefinitionNode, FragmentSpreadNode, GraphQLError, Node
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    Node,
+)
 from graphql.language import OperationDefinitionNode
 from strawberry.extensions import MaxTokensLimiter, SchemaExtension
 
+MOST_CHARACTERS = 64 * 1024
 MOST_TOKENS = 4_000
+MOST_VALUES = 20_000
 DEEPEST = 15
 MOST_FIELDS = 500
+MOST_REPEATS = 50
+MOST_SPREADS = 60
 MOST_ALIASES = 30
 MOST_DIRECTIVES = 50
-MOST_ERRORS = 5
+INTROSPECTION_ALIAS = 10
+"""Aliases that one inside an introspection counts for: each repeats a walk over the whole schema."""
+
+LIMITS: Mapping[str, tuple[int, str]] = {
+    "fields": (MOST_FIELDS, "fields, with its fragments opened up"),
+    "depth": (DEEPEST, "levels, with its fragments opened up"),
+    "aliases": (MOST_ALIASES, "aliases, with its fragments opened up"),
+    "repeats": (MOST_REPEATS, "fields that stand twice beside each other"),
+    "spreads": (MOST_SPREADS, "uses of fragments, with the fragments opened up"),
+    "directives": (MOST_DIRECTIVES, "directives, with its fragments opened up"),
+}
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a document would make us look at, fragments opened up."""
+    """What a part of a document would make us look at, fragments opened up."""
 
     fields: int = 0
     aliases: int = 0
+    repeats: int = 0
+    spreads: int = 0
     directives: int = 0
     depth: int = 0
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            fields=self.fields + other.fields,
+            aliases=self.aliases + other.aliases,
+            repeats=self.repeats + other.repeats,
+            spreads=self.spreads + other.spreads,
+            directives=self.directives + other.directives,
+            depth=max(self.depth, other.depth),
+        )
+
 
 class CostLimiter(SchemaExtension):
-    """Refuses a document that is too large, before the validation that it would make slow."""
+    """Refuses a document or variables that are too large, before the checks that they would make slow."""
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        if context.graphql_document is not None:
+        excess = _too_many_values(context.variables)
+        if not excess and context.graphql_document is not None:
             excess = excess_of(context.graphql_document)
-            if excess:  # set before the yield: errors set after it are ignored, and the guard fails open
-                context.pre_execution_errors = [GraphQLError(excess, extensions={"code": "LIMIT_EXCEEDED"})]
+        if excess:  # set before the yield: errors set after it are ignored, and the guard fails open
+            context.pre_execution_errors = [GraphQLError(excess, extensions=_code())]
         yield
-        if context.pre_execution_errors and len(context.pre_execution_errors) > MOST_ERRORS:
-            del context.pre_execution_errors[MOST_ERRORS:]
 
 
 class TokenLimiter(MaxTokensLimiter):
-    """Refuses a document of too many tokens while it is parsed."""
+    """Refuses a document of too many tokens, or nested too deeply, while it is parsed."""
 
     def __init__(self) -> None:
         super().__init__(max_token_count=MOST_TOKENS)
 
+    def on_parse(self) -> Iterator[None]:
+        yield
+        for error in self.execution_context.pre_execution_errors or ():
+            if isinstance(error, GraphQLSyntaxError) and error.message.endswith("Parsing aborted."):
+                error.extensions = _code()
+
 
 def excess_of(document: DocumentNode) -> str | None:
-    """What is too much about a document, in words, or None."""
-    fragments = {
-        node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
-    }
+    """What is too much about a document, in words, or None. Its time is that of reading the document once."""
+    fragments = [node for node in document.definitions if isinstance(node, FragmentDefinitionNode)]
+    if len(fragments) > MOST_SPREADS:
+        return f"the document has more than {MOST_SPREADS} fragments"
+    scales = _Scales({node.name.value: node for node in fragments})
     cost = Cost()
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            _weigh(node, fragments, cost, 0, ())
-        if _over(cost):
-            break
-    for fragment in fragments.values():  # also those that nothing uses: validation reads them all
-        if not _over(cost):
-            _weigh(fragment, {}, cost, 0, ())
-    return _over(cost)
-
-
-def _weigh(
-    node: Node,
-    fragments: dict[str, FragmentDefinitionNode],
-    cost: Cost,
-    depth: int,
-    within: tuple[str, ...],
-) -> None:
-    if _over(cost):
-        return
-    cost.directives += len(getattr(node, "directives", None) or ())
-    if isinstance(node, FieldNode):
-        if node.name.value.startswith("__"):
-            return  # introspection is deep by nature, bounded by the tokens, and switched off for strangers
-        cost.fields += 1
-        cost.aliases += node.alias is not None
-        depth += 1
-        cost.depth = max(cost.depth, depth)
-    if isinstance(node, FragmentSpreadNode):
-        name = node.name.value
-        if name in fragments and name not in within:  # a circle is for the validation to refuse
-            _weigh(fragments[name], fragments, cost, depth, (*within, name))
-        return
-    selections = getattr(node, "selection_set", None)
-    for selection in selections.selections if selections else ():
-        _weigh(selection, fragments, cost, depth, within)
-
-
-def _over(cost: Cost) -> str | None:
-    for what, is_, most in (
-        ("fields", cost.fields, MOST_FIELDS),
-        ("levels", cost.depth, DEEPEST),
-        ("aliases", cost.aliases, MOST_ALIASES),
-        ("directives", cost.directives, MOST_DIRECTIVES),
-    ):
-        if is_ > most:
-            return f"the document has more than {most} {what}, with its fragments opened up"
+            cost += scales.weigh(node)
+    for fragment in fragments:  # also those that nothing uses: validation reads them all
+        if not scales.weighed(fragment):
+            cost += scales.fragment(fragment.name.value)
+    for part in fields(cost):
+        most, what = LIMITS[part.name]
+        if getattr(cost, part.name) > most:
+            return f"the document has more than {most} {what}"
     return None
+
+
+class _Scales:
+    """Weighs parts of a document. Each fragment is weighed once, however often and deeply it is used."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[str, Cost] = {}
+
+    def weighed(self, fragment: FragmentDefinitionNode) -> bool:
+        return fragment.name.value in self._known
+
+    def fragment(self, name: str) -> Cost:
+        if name not in self._fragments:
+            return Cost()  # for the validation to refuse, as are circles
+        if name not in self._known:
+            self._known[name] = Cost()
+            self._known[name] = self.weigh(self._fragments[name])
+        return self._known[name]
+
+    def weigh(self, node: Node, beside: set[str] | None = None) -> Cost:
+        """The cost of what a node selects; `beside` holds the names that stand beside its selections."""
+        names = set() if beside is None else beside
+        cost = Cost(directives=_directives(node))
+        selections = getattr(node, "selection_set", None)
+        for selection in selections.selections if selections else ():
+            if isinstance(selection, FieldNode):
+                cost += self._field(selection, names)
+            elif isinstance(selection, FragmentSpreadNode):
+                cost += Cost(spreads=1, directives=_directives(selection))
+                cost += self.fragment(selection.name.value)
+            else:
+                cost += self.weigh(selection, names)
+        return cost
+
+    def _field(self, node: FieldNode, beside: set[str]) -> Cost:
+        shown = (node.alias or node.name).value
+        inside = self.weigh(node)
+        introspects = node.name.value in (
+            "__schema",
+            "__type",
+        )  # deep by nature: graphql's own rule bounds it
+        repeated = shown in beside
+        beside.add(shown)
+        return Cost(
+            fields=1 + inside.fields,
+            aliases=((node.alias is not None) + inside.aliases) * (INTROSPECTION_ALIAS if introspects else 1),
+            repeats=repeated + inside.repeats,
+            spreads=inside.spreads,
+            directives=inside.directives,
+            depth=1 if introspects else 1 + inside.depth,
+        )
+
+
+def _directives(node: Node) -> int:
+    variables = getattr(node, "variable_definitions", None) or ()
+    return len(getattr(node, "directives", None) or ()) + sum(
+        len(each.directives or ()) for each in variables
+    )
+
+
+def _too_many_values(variables: object) -> str | None:
+    """Whether variables hold more values than any operation needs; looking ends where there are too many."""
+    waiting, seen = [variables], 0
+    while waiting:
+        value: Any = waiting.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        seen += len(inner)
+        if seen > MOST_VALUES:
+            return f"the variables hold more than {MOST_VALUES} values"
+        waiting.extend(each for each in inner if isinstance(each, dict | list))
+    return None
+
+
+def _code() -> dict[str, Any]:
+    return {"code": "LIMIT_EXCEEDED"}

@@ -3,11 +3,12 @@
 import strawberry
 
 import resolvers.bias
+import resolvers.datasets
 import resolvers.identity
-import resolvers.registry
+import resolvers.models
 import resolvers.uploads
 from auth.permissions import Open, Permission
-from resolvers.registry import Removal
+from resolvers.removal import Removal
 from resolvers.uploads import UploadTicket
 from schema.fields import door
 from schema.rows import Analysis, Dataset, Model, SignedIn
@@ -19,19 +20,19 @@ class Mutation:
 
     sign_in: SignedIn | None = door(resolvers.identity.sign_in, allow=Open.ANYONE)
 
-    register_model: Model | None = door(resolvers.registry.register_model, allow=Permission.MODEL_WRITE)
-    update_model: Model | None = door(resolvers.registry.update_model, allow=Permission.MODEL_WRITE)
-    archive_model: Model | None = door(resolvers.registry.archive_model, allow=Permission.MODEL_WRITE)
-    delete_model: Removal | None = door(resolvers.registry.delete_model, allow=Permission.MODEL_WRITE)
+    register_model: Model | None = door(resolvers.models.register, allow=Permission.MODEL_WRITE)
+    update_model: Model | None = door(resolvers.models.update, allow=Permission.MODEL_WRITE)
+    archive_model: Model | None = door(resolvers.models.archive, allow=Permission.MODEL_WRITE)
+    delete_model: Removal | None = door(resolvers.models.delete, allow=Permission.MODEL_WRITE)
 
     upload_dataset: Dataset | None = door(resolvers.uploads.upload, allow=Permission.DATASET_WRITE)
     request_dataset_upload: UploadTicket | None = door(
         resolvers.uploads.request_upload, allow=Permission.DATASET_WRITE
     )
     cancel_dataset: Dataset | None = door(resolvers.uploads.cancel, allow=Permission.DATASET_WRITE)
-    update_dataset: Dataset | None = door(resolvers.registry.update_dataset, allow=Permission.DATASET_WRITE)
-    archive_dataset: Dataset | None = door(resolvers.registry.archive_dataset, allow=Permission.DATASET_WRITE)
-    delete_dataset: Removal | None = door(resolvers.registry.delete_dataset, allow=Permission.DATASET_WRITE)
+    update_dataset: Dataset | None = door(resolvers.datasets.update, allow=Permission.DATASET_WRITE)
+    archive_dataset: Dataset | None = door(resolvers.datasets.archive, allow=Permission.DATASET_WRITE)
+    delete_dataset: Removal | None = door(resolvers.datasets.delete, allow=Permission.DATASET_WRITE)
 
     start_analysis: Analysis | None = door(resolvers.bias.start, allow=Permission.ANALYSIS_CREATE)
     cancel_analysis: Analysis | None = door(resolvers.bias.cancel, allow=Permission.ANALYSIS_CREATE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from graphql import GraphQLError, OperationDefinitionNode
 from graphql.validation import NoSchemaIntrospectionCustomRule
 from strawberry.extensions import SchemaExtension
 
@@ -11,6 +12,20 @@ class FreshContext(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         self.execution_context.context = self.execution_context.context.fresh()
+        yield
+
+
+class OneOperation(SchemaExtension):
+    """Refuses several operations when none is named, as the specification says; strawberry runs the first."""
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        document = context.graphql_document
+        if document is not None and context._provided_operation_name is None:
+            operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+            if len(operations) > 1 and not context.pre_execution_errors:
+                said = "the document has several operations: say by `operationName` which one is meant"
+                context.pre_execution_errors = [GraphQLError(said, nodes=operations[1])]
         yield
 
 

@@ -3,9 +3,10 @@
 import strawberry
 
 import resolvers.bias
+import resolvers.datasets
 import resolvers.identity
+import resolvers.models
 import resolvers.nodes
-import resolvers.registry
 from auth.permissions import Open, Permission
 from schema.fields import door
 from schema.rows import Analysis, Connection, Dataset, Model, Node, Organization, User
@@ -18,9 +19,9 @@ class Query:
     node: Node | None = door(resolvers.nodes.node, allow=Open.SIGNED_IN)
     me: User | None = door(resolvers.identity.me, allow=Open.SIGNED_IN)
     organization: Organization | None = door(resolvers.identity.organization, allow=Open.SIGNED_IN)
-    model: Model | None = door(resolvers.registry.model, allow=Permission.MODEL_READ)
-    models: Connection[Model] | None = door(resolvers.registry.models, allow=Permission.MODEL_READ)
-    dataset: Dataset | None = door(resolvers.registry.dataset, allow=Permission.DATASET_READ)
-    datasets: Connection[Dataset] | None = door(resolvers.registry.datasets, allow=Permission.DATASET_READ)
+    model: Model | None = door(resolvers.models.model, allow=Permission.MODEL_READ)
+    models: Connection[Model] | None = door(resolvers.models.models, allow=Permission.MODEL_READ)
+    dataset: Dataset | None = door(resolvers.datasets.dataset, allow=Permission.DATASET_READ)
+    datasets: Connection[Dataset] | None = door(resolvers.datasets.datasets, allow=Permission.DATASET_READ)
     analysis: Analysis | None = door(resolvers.bias.analysis, allow=Permission.ANALYSIS_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.analyses, allow=Permission.ANALYSIS_READ)

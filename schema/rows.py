@@ -12,11 +12,12 @@ from strawberry import ID
 
 import db.tables as t
 import resolvers.bias
+import resolvers.datasets
 import resolvers.identity
+import resolvers.models
 import resolvers.nodes
 import resolvers.paging
 import resolvers.progress
-import resolvers.registry
 from auth.permissions import Permission
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.tables import ColumnProfile, TableFormat
@@ -120,8 +121,8 @@ class Analysis(Job, Node):
     options: AnalysisOptions
     report: BiasReport | None
     """What came out, once the analysis is completed."""
-    model: "Model | None" = door(resolvers.registry.model_of, allow=Permission.MODEL_READ)
-    dataset: "Dataset | None" = door(resolvers.registry.dataset_of, allow=Permission.DATASET_READ)
+    model: "Model | None" = door(resolvers.models.of_analysis, allow=Permission.MODEL_READ)
+    dataset: "Dataset | None" = door(resolvers.datasets.of_analysis, allow=Permission.DATASET_READ)
 
 
 @face(t.Dataset)

@@ -8,11 +8,14 @@ from strawberry.types.scalar import ScalarDefinition
 import engine.fairness as f
 import engine.tables as e
 import resolvers.bias as b
+import resolvers.datasets as d
+import resolvers.models as m
 import resolvers.paging as p
-import resolvers.registry as r
 import resolvers.uploads as u
 from db.tables import ModelType, Role, Status, Subject
 from engine.values import Count
+from resolvers.lists import ListOrder
+from resolvers.removal import Removal
 from schema.docs import describe
 
 CHOICES = (
@@ -26,7 +29,7 @@ CHOICES = (
     e.TableFormat,
     e.ColumnType,
     e.RoleHint,
-    r.ListOrder,
+    ListOrder,
     b.AnalysisOrder,
 )
 VALUES = (
@@ -42,30 +45,37 @@ VALUES = (
     e.ValueCount,
     e.ColumnProfile,
     p.PageInfo,
-    r.Removal,
+    Removal,
     u.UploadTicket,
 )
 INPUTS = (
     f.BiasColumns,
     f.Threshold,
     f.BiasOptions,
-    r.ModelFilter,
-    r.DatasetFilter,
-    r.NewModel,
-    r.ModelChanges,
-    r.DatasetChanges,
+    m.ModelFilter,
+    d.DatasetFilter,
+    m.NewModel,
+    m.ModelChanges,
+    d.DatasetChanges,
     b.AnalysisFilter,
     b.NewAnalysis,
     u.NewDataset,
 )
 """What clients send: named with Input at the end, as people expect."""
 
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"a Count is a whole number, got {value!r}")
+    return value
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     Count: strawberry.scalar(
         name="Count",
         description="A whole number of rows or bytes, up to 2^63; a JSON number, larger than GraphQL's Int allows.",
         serialize=int,
-        parse_value=int,
+        parse_value=_whole,
     )
 }
 

@@ -1,15 +1,22 @@
 """Rows and files with sensible values, so that a test says only what matters to it."""
 
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
+from pydantic import TypeAdapter
 from sqlalchemy import create_engine, make_url
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 import db.tables as t
 from auth.passwords import hashed
 from auth.tokens import Tokens
 from db.session import Scope
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
+from engine.tables import TableProfile
+from engine.values import Count
 
 PASSWORD = "correct horse battery"
 _HASH = hashed(PASSWORD)
@@ -28,6 +35,7 @@ LOANS = "race,sex,approved,predicted\n" + "".join(
     ]
 )
 """360 decisions: white 160 of 200 selected, black 60 of 160."""
+LOAN_COLUMNS = ("race", "sex", "approved", "predicted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +82,76 @@ def _user(organization: t.Organization, name: str, role: t.Role) -> t.User:
         password_hash=_HASH,
         role=role,
     )
+
+
+STORED = Path(__file__).parent / "db" / "stored"
+"""Values as an earlier version of this code stored them."""
+
+
+def stored(name: str, kind: Any) -> Any:
+    """A value that was stored long ago, read as the class it is now."""
+    return TypeAdapter(kind).validate_json((STORED / f"{name}.json").read_bytes())
+
+
+def keep(url: str, *rows: SQLModel) -> None:
+    """Write rows as the database's owner, past every rule of ours; in this order."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        for row in rows:
+            session.add(row)
+            session.flush()
+            if isinstance(row, t.Event):  # numbers go on from there
+                session.get_one(t.Organization, row.organization_id).last_event = row.number
+    engine.dispose()
+
+
+def a_model(person: Person, **given: Any) -> t.Model:
+    """A model of this person's, not yet kept."""
+    usual = {"name": f"model {uuid4()}", "version": "1", "type": t.ModelType.CLASSIFICATION}
+    ours = {"organization_id": person.organization_id, "owner_id": person.user_id}
+    return t.Model(**(usual | ours | given))
+
+
+def a_dataset(person: Person, columns: Sequence[str] = LOAN_COLUMNS, **given: Any) -> t.Dataset:
+    """A dataset of this person's that is read and ready, as far as its row goes; not yet kept."""
+    profile = stored("table_profile", TableProfile)
+    shown = tuple(replace(profile.columns[0], name=name) for name in columns)
+    usual = {
+        "name": "loans",
+        "sha256": "0" * 64,
+        "bytes": Count(1000),
+        "rows": profile.rows,
+        "format": profile.format,
+        "status": t.Status.COMPLETED,
+        "progress": 1.0,
+        "profile": replace(profile, columns=shown),
+        "preview": (("1",) * len(columns),),
+    }
+    ours = {"organization_id": person.organization_id, "created_by_id": person.user_id}
+    return t.Dataset(**(usual | ours | given))
+
+
+def an_analysis(person: Person, model: t.Model, dataset: t.Dataset, **given: Any) -> t.Analysis:
+    """A completed analysis with its report, not yet kept."""
+    usual = {
+        "type": AnalysisType.COMPREHENSIVE,
+        "columns": BiasColumns(label="approved", prediction="predicted", protected=("race", "sex")),
+        "options": BiasOptions(),
+        "status": t.Status.COMPLETED,
+        "progress": 1.0,
+        "report": stored("bias_report", BiasReport),
+    }
+    ours = {
+        "organization_id": person.organization_id,
+        "created_by_id": person.user_id,
+        "model_id": model.id,
+        "dataset_id": dataset.id,
+    }
+    return t.Analysis(**(usual | ours | given))
+
+
+def an_event(person: Person, number: int, subject: t.Subject, row: t.Worked, **given: Any) -> t.Event:
+    """One event of a piece of work, not yet kept."""
+    usual = {"stage": "completed", "fraction": 1.0, "message": "Done", "status": t.Status.COMPLETED}
+    ours = {"organization_id": person.organization_id, "number": number}
+    return t.Event(**(usual | ours | {"subject": subject, "subject_id": row.id} | given))

@@ -1,6 +1,7 @@
 """A client of the API, as short as tests like it."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,10 @@ class Answer:
         return error["extensions"]["code"]
 
 
+def _answer(body: dict[str, Any], status: int) -> Answer:
+    return Answer(body.get("data"), body.get("errors") or [], status)
+
+
 class Api:
     """Asks as one of the people of the test, or as nobody (None)."""
 
@@ -42,12 +47,39 @@ class Api:
         self.http, self.people = http, people
 
     async def __call__(self, who: str | None, document: str, **variables: Any) -> Answer:
-        headers = {"authorization": f"Bearer {self.people[who].token}"} if who else {}
+        response = await self.http.post(
+            "/graphql", json={"query": document, "variables": variables}, headers=self.headers(who)
+        )
+        return _answer(response.json(), response.status_code)
+
+    def headers(self, who: str | None) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.people[who].token}"} if who else {}
+
+    async def with_file(
+        self, who: str | None, document: str, content: bytes, *, at: str = "file", **variables: Any
+    ) -> Answer:
+        """The same with a file in the variable `at`, by the GraphQL multipart request specification."""
+        asked = {"query": document, "variables": variables | {at: None}}
+        form = {"operations": json.dumps(asked), "map": json.dumps({"0": [f"variables.{at}"]})}
+        headers = self.headers(who) | {"graphql-require-preflight": "1"}
+        response = await self.http.post(
+            "/graphql", data=form, files={"0": ("file.csv", content)}, headers=headers
+        )
+        return _answer(response.json(), response.status_code)
+
+    async def all_events(self, who: str | None, document: str, **variables: Any) -> list[Answer]:
+        """Everything that a subscription says until it ends by itself, over server-sent events."""
+        headers = self.headers(who) | {"accept": "text/event-stream"}
         response = await self.http.post(
             "/graphql", json={"query": document, "variables": variables}, headers=headers
         )
-        body = response.json()
-        return Answer(body.get("data"), body.get("errors") or [], response.status_code)
+        said = [
+            line.removeprefix("data:") for line in response.text.splitlines() if line.startswith("data:{")
+        ]
+        said += [
+            line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: {")
+        ]
+        return [_answer(json.loads(line), response.status_code) for line in said]
 
     async def model(self, who: str = "analyst", **given: Any) -> str:
         """Id of a model that is registered now."""

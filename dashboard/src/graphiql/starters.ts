@@ -27,7 +27,8 @@ query WhoAmI {
 `;
 
 const WHAT_IS_HERE = `# The models and datasets of your organization.
-# Copy a dataset's id: the next tab needs it.
+# Copy the id of a model and of a dataset:
+# the next tab needs both.
 
 query WhatIsHere {
   models(first: 10) {
@@ -35,6 +36,7 @@ query WhatIsHere {
       node {
         id
         name
+        version
       }
     }
   }
@@ -43,56 +45,12 @@ query WhatIsHere {
       node {
         id
         name
-        rowCount
-      }
-    }
-  }
-}
-`;
-
-const START = `# Ask for a bias analysis of a dataset.
-# Put the dataset's id into the variables below.
-#
-# The answer comes at once, without a report:
-# copy its id, the next tabs need it.
-
-mutation StartAnalysis($dataset: ID!) {
-  startAnalysis(datasetId: $dataset) {
-    id
-    status
-  }
-}
-`;
-
-const FOLLOW = `# Follow an analysis while it runs. Put its id
-# into the variables below.
-#
-# The result is always the latest event.
-# The button stops listening.
-
-subscription FollowAnalysis($id: ID!) {
-  analysisProgress(id: $id) {
-    number
-    stage
-    fraction
-    message
-  }
-}
-`;
-
-const READ = `# The finished report: what was measured,
-# against which limit, and the verdict.
-
-query ReadReport($id: ID!) {
-  node(id: $id) {
-    ... on Analysis {
-      status
-      report {
-        findings {
-          metric
-          value
-          limit
-          verdict
+        status
+        rows
+        columns {
+          name
+          type
+          roleHints
         }
       }
     }
@@ -100,10 +58,98 @@ query ReadReport($id: ID!) {
 }
 `;
 
+const START = `# Ask for a bias analysis: is one group
+# approved less often than another?
+#
+# Put the ids of the model and of the dataset
+# into the variables below. The answer comes
+# at once, without a report: copy its id,
+# the next tabs need it.
+
+mutation StartAnalysis($input: NewAnalysisInput!) {
+  startAnalysis(input: $input) {
+    id
+    status
+  }
+}
+`;
+
+const FOLLOW = `# Follow the analysis to its end. Put its id
+# into the variables below.
+#
+# The result is always the latest event. It
+# works as well when all is over: the events
+# are stored, and told again from the start.
+
+subscription FollowAnalysis($id: ID!) {
+  analysisProgress(id: $id) {
+    number
+    status
+    fraction
+    message
+    finding {
+      description
+      verdict
+    }
+  }
+}
+`;
+
+const READ = `# The finished report: the verdict, then what
+# was measured, how sure that is, and why the
+# verdict follows. The id is the analysis's.
+
+query ReadReport($id: ID!) {
+  analysis(id: $id) {
+    status
+    error
+    report {
+      summary
+      verdict
+      attributes {
+        attribute
+        groups {
+          name
+          size
+          judged
+          selectionRate {
+            value
+            interval {
+              low
+              high
+            }
+          }
+        }
+        findings {
+          metric
+          value
+          interval {
+            low
+            high
+          }
+          threshold
+          verdict
+          reason
+        }
+      }
+    }
+  }
+}
+`;
+
+const ASKED = {
+  input: {
+    modelId: "",
+    datasetId: "",
+    type: "COMPREHENSIVE",
+    columns: { label: "approved", prediction: "predicted", protected: ["race", "sex"] },
+  },
+};
+
 export const STARTERS: readonly Starter[] = [
   { query: WHO_AM_I },
   { query: WHAT_IS_HERE },
-  { query: START, variables: `{\n  "dataset": ""\n}` },
-  { query: FOLLOW, variables: `{\n  "id": ""\n}` },
-  { query: READ, variables: `{\n  "id": ""\n}` },
+  { query: START, variables: JSON.stringify(ASKED, null, 2) },
+  { query: FOLLOW, variables: JSON.stringify({ id: "" }, null, 2) },
+  { query: READ, variables: JSON.stringify({ id: "" }, null, 2) },
 ];

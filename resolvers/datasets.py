@@ -1,0 +1,102 @@
+"""Datasets that are here: listed, changed, archived and deleted. How they come in: `resolvers.uploads`."""
+
+from dataclasses import dataclass
+
+import strawberry
+from sqlmodel import col
+from strawberry import ID
+
+import db.tables as t
+from db.owned import one, one_to_change, own
+from resolvers.context import Context, Info
+from resolvers.ids import key
+from resolvers.lists import ORDERS, ListOrder, is_, named, page
+from resolvers.paging import Page, Slice
+from resolvers.removal import Removal, remove
+from resolvers.removal import archive as archive_row
+from resolvers.texts import LONGEST_NAME, description, words
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetFilter:
+    """Which datasets to list; conditions left out do not narrow the list."""
+
+    status: t.Status | None = None
+    name_contains: str | None = None
+    archived: bool | None = False
+    """False lists what is in use, true what is archived, null both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetChanges:
+    """What to change of a dataset; what is left out or null stays as it is. Its rows never change."""
+
+    name: str | None = None
+    description: str | None = None
+
+
+async def datasets(
+    info: Info,
+    first: int = 20,
+    after: str | None = None,
+    filter: DatasetFilter | None = None,
+    order: ListOrder = ListOrder.NEWEST_FIRST,
+) -> Page[t.Dataset]:
+    """The datasets, a page at a time."""
+    asked = filter or DatasetFilter()
+    part = Slice(
+        table=t.Dataset,
+        scope=info.context.viewer.scope,
+        order=ORDERS[order],
+        first=first,
+        after=after,
+        where=(*named(asked.name_contains, asked.archived), *is_("status", asked.status)),
+    )
+    return await page(info.context, part)
+
+
+async def dataset(info: Info, id: ID) -> t.Dataset:
+    """One dataset by its id."""
+    async with info.context.read() as session:
+        return await one(session, t.Dataset, info.context.viewer.scope, key(t.Dataset, id))
+
+
+async def of_analysis(analysis: strawberry.Parent[t.Analysis], info: Info) -> t.Dataset | None:
+    """The rows it is judged on."""
+    return await info.context.one(t.Dataset, analysis.dataset_id)
+
+
+async def update(info: Info, id: ID, changes: DatasetChanges) -> t.Dataset:
+    """Change a dataset's name or description."""
+    async with info.context.write() as session:
+        row = await one_to_change(session, t.Dataset, info.context.viewer.scope, key(t.Dataset, id))
+        if changes.name is not None:
+            row.name = words("name", changes.name, LONGEST_NAME)
+        if changes.description is not None:
+            row.description = description(changes.description)
+    return row
+
+
+async def archive(info: Info, id: ID, archived: bool = True) -> t.Dataset:
+    """Take a dataset out of the lists, or with `archived: false` bring it back."""
+    return await archive_row(info.context, t.Dataset, id, archived)
+
+
+async def delete(info: Info, id: ID) -> Removal:
+    """Delete a dataset and its rows; one that analyses refer to is archived instead."""
+    removal, row = await remove(info.context, t.Dataset, id)
+    if removal.deleted:
+        await _forget_blobs(info.context, row)
+    return removal
+
+
+async def _forget_blobs(context: Context, row: t.Dataset) -> None:
+    if row.upload is not None and row.status is not t.Status.RUNNING:
+        await context.house.blobs.delete(row.upload)
+    if row.blob is None:
+        return
+    async with context.read() as session:
+        others = own(t.Dataset, context.viewer.scope).where(col(t.Dataset.blob) == row.blob)
+        shared = await session.scalar(others.limit(1)) is not None
+    if not shared:
+        await context.house.blobs.delete(row.blob)

@@ -1,0 +1,78 @@
+"""The same with datasets in an S3-compatible store."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
+
+from app.settings import Settings
+from tests.client import ANALYSIS, DATASET
+
+DELETE = "mutation ($id: ID!) { deleteDataset(id: $id) { deleted } }"
+
+
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    names = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    session = boto3.resource("s3", endpoint_url=f"http://{host}:{port}", **names)
+    bucket = session.create_bucket(Bucket=f"datasets-{os.urandom(4).hex()}")
+    yield bucket
+    session.meta.client.close()
+    server.stop()
+
+
+@pytest.fixture
+def settings(settings: Settings, bucket: Any) -> Settings:
+    """The settings of every test, with another place for datasets."""
+    return settings.model_copy(
+        update={
+            "dataset_storage_path": f"s3://{bucket.name}/kept",
+            "aws_endpoint_url": bucket.meta.client.meta.endpoint_url,
+            "aws_region": "us-east-1",
+            "aws_access_key_id": SecretStr("test"),
+            "aws_secret_access_key": SecretStr("test"),
+        }
+    )
+
+
+async def one_object(bucket: Any) -> str:
+    """Key of the only object; what is no longer needed goes a moment after the row says so."""
+    async with asyncio.timeout(10):
+        while len(found := [each.key for each in bucket.objects.all()]) != 1:  # noqa: ASYNC110  # a store has no event
+            await asyncio.sleep(0.1)
+    return found[0]
+
+
+async def test_a_table_kept_in_s3_is_uploaded_analysed_and_deleted(api, worker, bucket, settings):
+    dataset = await api.dataset()
+    stored = await one_object(bucket)
+    assert stored.startswith("kept/") and stored.endswith(".parquet")
+    again = await api.dataset(name="the same again")
+    assert await one_object(bucket) == stored
+
+    started = await api.start(await api.model(), dataset)
+    ended = await api.until_ended("analyst", ANALYSIS, started.data["startAnalysis"]["id"])
+    assert (ended["status"], ended["report"]["verdict"]) == ("COMPLETED", "FAIL"), ended
+
+    bad = (await api.upload(content=b"a,b\n1\n")).json()["id"]
+    assert (await api.until_ended("analyst", DATASET, bad))["status"] == "FAILED"
+    assert (await api("analyst", DELETE, id=again)).data["deleteDataset"]["deleted"]
+    assert await one_object(bucket) == stored
+    assert [path for path in settings.data_path.rglob("*") if path.is_file()] == []
+
+
+async def test_a_store_that_is_away_is_an_error_of_ours_and_no_dataset(api, bucket):
+    bucket.delete()
+    response = await api.upload()
+    assert response.status_code == 500
+    assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert bucket.name not in response.text
+    assert (await api("analyst", "{ datasets { totalCount } }")).data["datasets"]["totalCount"] == 0

@@ -1,0 +1,14 @@
+"""A worker as `python -m app worker` runs it, for tests that kill it more often than a job may be killed.
+
+Three dead workers fail a job, as they should; where the test itself is the killer, that would be its own doing.
+"""
+
+import sys
+
+import jobs.attempt
+from app.cli import main
+
+if __name__ == "__main__":
+    jobs.attempt.DEATHS = 1000
+    sys.argv = ["fairmind", "worker"]
+    main()
