@@ -18,6 +18,7 @@ import app.logs
 import app.metrics
 from app.graphql import Api
 from app.headers import Envelope
+from app.leftovers import swept
 from app.secret import secret
 from app.settings import Settings, settings
 from app.uploads import put
@@ -87,8 +88,6 @@ def furnished(chosen: Settings) -> House:
         raise ValueError("DATABASE_URL is not set; `fairmind serve` sets it to the embedded database")
     url = chosen.database_url.get_secret_value()
     direct = chosen.database_direct_url.get_secret_value() if chosen.database_direct_url else url
-    scratch = chosen.data / "incoming"
-    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     return House(
         database=Database(
             url, pool_size=chosen.database_pool_size, max_connections=chosen.database_max_connections
@@ -97,7 +96,7 @@ def furnished(chosen: Settings) -> House:
         hub=Hub(direct),
         tokens=Tokens(secret(chosen), algorithm=chosen.jwt_algorithm, hours=chosen.jwt_expiration_hours),
         max_file_size=chosen.max_file_size,
-        scratch=scratch,
+        scratch=swept(chosen.data / "incoming"),
     )
 
 

@@ -6,6 +6,7 @@ import signal
 
 import structlog
 
+from app.leftovers import swept
 from app.settings import Settings
 from db.blobs import Blobs
 from db.session import Database
@@ -19,7 +20,9 @@ log = structlog.get_logger()
 def workshop(chosen: Settings) -> Workshop:
     """The tools of a worker, as the settings say."""
     return Workshop(
-        children=Children(chosen.worker_processes), blobs=Blobs.at(chosen.datasets, chosen.storage_options)
+        children=Children(chosen.worker_processes),
+        blobs=Blobs.at(chosen.datasets, chosen.storage_options),
+        place=swept(chosen.data / "scratch"),
     )
 
 

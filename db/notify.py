@@ -20,6 +20,14 @@ CHANNEL = "fairmind_events"
 LOOK_AGAIN_SECONDS, CONNECT_AGAIN_SECONDS = 3.0, 1.0
 _NEWEST = "SELECT id, last_event FROM organization WHERE id = ANY($1)"
 
+CUT_OFF = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a kind of its own: the server went away in the middle of an answer
+)
+
 log = structlog.get_logger()
 
 
@@ -71,7 +79,7 @@ class Hub:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except CUT_OFF as error:
                 log.warning("listening was cut off, trying again", reason=type(error).__name__)
             self.wake_all()  # whoever waits looks for themselves meanwhile
             await asyncio.sleep(CONNECT_AGAIN_SECONDS)

@@ -157,6 +157,25 @@ async def claim(database: Database, subject: t.Subject, scope: Scope, id: UUID) 
     return Attempt(database=database, subject=subject, scope=scope, id=id, number=row.attempt, row=row)
 
 
+async def left_behind(database: Database, subject: t.Subject, scope: Scope, id: UUID) -> None:
+    """Put work back whose worker stopped without a word; that counts against the work."""
+    async with database.write(scope) as session:
+        try:
+            row = await one_to_change(session, TABLES[subject], scope, id)
+        except NotFound:
+            return
+        if row.status is not t.Status.RUNNING:
+            return
+        row.deaths += 1
+        if row.deaths >= DEATHS:
+            _give_up(row)
+        else:
+            row.status, row.stage = t.Status.QUEUED, "queued"
+            row.message = "Its worker stopped, waiting for another one"
+        await record(session, subject, row)
+    await tell(database, scope.organization_id)
+
+
 def _stands_at(row: t.Worked, step: Step) -> bool:
     return (row.stage, row.message) == (step.stage, step.message) and row.progress >= min(step.fraction, 1.0)
 

@@ -7,7 +7,9 @@ row that is queued or running always has an entry that will be looked at.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 import structlog
 from procrastinate import App
@@ -15,7 +17,9 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
-from jobs.attempt import TABLES
+from db.session import AWAY, Database, Scope
+from db.tables import Subject
+from jobs.attempt import TABLES, left_behind
 
 REAP_S, SWEEP_EVERY = 2.0, 5
 SILENT_S = 60
@@ -27,9 +31,9 @@ log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
-async def reaping(app: App, worker: Worker, stalled_s: float) -> AsyncIterator[None]:
+async def reaping(app: App, worker: Worker, database: Database, stalled_s: float) -> AsyncIterator[None]:
     """Look for lost work as long as the block lasts."""
-    task = asyncio.create_task(_reap(app, worker, stalled_s))
+    task = asyncio.create_task(_Reaper(app, worker, database, stalled_s).reap())
     try:
         yield
     finally:
@@ -38,35 +42,45 @@ async def reaping(app: App, worker: Worker, stalled_s: float) -> AsyncIterator[N
             await task
 
 
-async def _reap(app: App, worker: Worker, stalled_s: float) -> None:
-    looks, unheld = 0, set[int]()
-    while True:
-        with contextlib.suppress(ConnectorException):  # the worker itself notices, and starts anew
-            await _again(app, await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=stalled_s))
-            unheld = await _unheld(app, worker, unheld)
-            if looks % SWEEP_EVERY == 0:
-                await app.connector.execute_query_async(_sweep())
-        looks += 1
-        await asyncio.sleep(REAP_S)
+@dataclass
+class _Reaper:
+    app: App
+    worker: Worker
+    database: Database
+    stalled_s: float
+    unheld: frozenset[int] = frozenset()
+    """Jobs that seemed to be lost at the last look; one may only have been on its way."""
 
+    async def reap(self) -> None:
+        looks = 0
+        while True:
+            with contextlib.suppress(ConnectorException, *AWAY):  # the worker itself notices, and starts anew
+                jobs = self.app.job_manager
+                await self._again(await jobs.get_stalled_jobs(seconds_since_heartbeat=self.stalled_s))
+                await self._again(await self._unheld())
+                if looks % SWEEP_EVERY == 0:
+                    await self.app.connector.execute_query_async(_sweep())
+            looks += 1
+            await asyncio.sleep(REAP_S)
 
-async def _unheld(app: App, worker: Worker, before: set[int]) -> set[int]:
-    """Jobs the queue gave to this worker, which never heard of it: the database was cut off while it answered."""
-    if worker.worker_id is None:
-        return set()
-    given = await app.job_manager.list_jobs_async(status="doing", worker_id=worker.worker_id)
-    held = {context.job.id for context in worker._running_jobs.values()}
-    unheld = [job for job in given if job.id not in held]
-    await _again(
-        app, [job for job in unheld if job.id in before]
-    )  # not one that is on its way at this moment
-    return {job.id for job in unheld if job.id is not None}
+    async def _unheld(self) -> list[Job]:
+        """What the queue gave to this worker, which never heard of it: the database was cut off meanwhile."""
+        if self.worker.worker_id is None:
+            return []
+        given = await self.app.job_manager.list_jobs_async(status="doing", worker_id=self.worker.worker_id)
+        held = {context.job.id for context in self.worker._running_jobs.values()}
+        unheld = {job.id: job for job in given if job.id is not None and job.id not in held}
+        before, self.unheld = self.unheld, frozenset(unheld)
+        return [job for id, job in unheld.items() if id in before]
 
-
-async def _again(app: App, jobs: Iterable[Job]) -> None:
-    for job in jobs:
-        log.warning("a job was left without a worker and is taken over", job=job.task_kwargs.get("id"))
-        await app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+    async def _again(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            about = job.task_kwargs
+            log.warning("a job was left without a worker and goes to another", job=about.get("id"))
+            with contextlib.suppress(KeyError, ValueError):  # no job of ours: claiming it will tell
+                scope = Scope(organization_id=UUID(str(about["organization"])))
+                await left_behind(self.database, Subject(job.task_name), scope, UUID(str(about["id"])))
+            await self.app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
 
 
 def _sweep() -> str:

@@ -30,6 +30,8 @@ class Workshop:
 
     children: Children
     blobs: Blobs
+    place: Path
+    """A folder for files on the way."""
 
     @contextlib.asynccontextmanager
     async def file(self, key: str) -> AsyncIterator[Path]:
@@ -56,7 +58,7 @@ class Workshop:
     @contextlib.asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
         """A folder for files on the way, gone with the block."""
-        with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
+        with tempfile.TemporaryDirectory(prefix="fairmind-", dir=self.place) as folder:
             yield Path(folder)
 
 

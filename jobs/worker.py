@@ -78,7 +78,7 @@ class Worker:
                 shutdown_graceful_timeout=GRACE_S,
                 delete_jobs="successful",
             )
-            async with reaping(app, worker, STALLED_S):
+            async with reaping(app, worker, self.database, STALLED_S):
                 await worker.run()  # type: ignore[no-untyped-call]
 
     def _app(self) -> procrastinate.App:

@@ -10,7 +10,7 @@ from sqlmodel import col, update
 import db.tables as t
 from db.notify import tell
 from engine.values import Step
-from jobs.attempt import AT_ONCE, DEATHS, Busy, Lost, claim
+from jobs.attempt import AT_ONCE, DEATHS, Busy, Lost, claim, left_behind
 from jobs.work import _pass_on
 
 DATASET = t.Subject.DATASET
@@ -125,6 +125,29 @@ async def test_work_that_outlived_three_workers_fails_with_the_reason(table, sco
     assert row.status is t.Status.FAILED
     assert row.error == "3 workers stopped while they ran this, so it is not tried again"
     assert (await table.events(id))[-1].message == row.error
+
+
+async def test_work_whose_worker_died_waits_for_another_one_and_no_longer_takes_a_place(table, scope):
+    for id in [await table.queued() for _ in range(AT_ONCE)]:
+        attempt = await claim(table.database, DATASET, scope, id)
+    await left_behind(table.database, DATASET, scope, attempt.id)
+    row = await table.row(attempt.id)
+    assert (row.status, row.deaths) == (t.Status.QUEUED, 1)
+    assert row.message == "Its worker stopped, waiting for another one"
+    with pytest.raises(Lost):  # it may have been only slow
+        await attempt.complete("Ready")
+    assert await claim(table.database, DATASET, scope, await table.queued())
+    await left_behind(table.database, DATASET, scope, attempt.id)  # two workers noticed
+    assert (await table.row(attempt.id)).deaths == 1
+
+
+async def test_work_that_killed_its_third_worker_is_failed_as_soon_as_that_is_noticed(table, scope):
+    id = await table.queued()
+    for _ in range(DEATHS):
+        await claim(table.database, DATASET, scope, id)
+        await left_behind(table.database, DATASET, scope, id)
+    row = await table.row(id)
+    assert (row.status, row.deaths) == (t.Status.FAILED, DEATHS)
 
 
 async def test_work_that_is_given_back_is_not_held_against_it(table, scope):

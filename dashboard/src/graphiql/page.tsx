@@ -23,6 +23,18 @@ export function Page() {
     setNotice(token ? "The server no longer accepts this sign-in. Please sign in again." : "Sign in to run this.");
   }, [token]);
 
+  // The schema is shown to anyone, so reading it would not tell that a token kept from an earlier visit is refused.
+  useEffect(() => {
+    if (!token) return;
+    let current = true;
+    void post({ query: "{ me { email } }" }, token).then(({ unauthenticated }) => {
+      if (current && unauthenticated) refused();
+    });
+    return () => {
+      current = false;
+    };
+  }, [token, refused]);
+
   // A new token is a new connection, and GraphiQL reads the schema again whenever the fetcher changes.
   const connection = useMemo(() => open(token, refused), [token, refused]);
   useEffect(() => () => connection.close(), [connection]);
