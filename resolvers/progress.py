@@ -57,7 +57,7 @@ async def activity(info: Info, after: Count | None = None) -> AsyncGenerator[t.E
     context = info.context
     seen = after if after is not None else context.resume_after
     if seen is None:
-        seen = await _newest(context)
+        seen = await when_back(partial(_newest, context))
     async for event in _follow(context, events(context.viewer.scope), _checked(seen)):
         permission = SEEN_WITH[event.subject]
         await context.next_event(event.number)
@@ -80,11 +80,12 @@ def subject_id(event: strawberry.Parent[t.Event]) -> ID:
 async def _follow_one(
     context: Context, subject: t.Subject, id: UUID, after: Count | None
 ) -> AsyncGenerator[t.Event, None]:
-    async with context.read() as session:
-        row = await one(session, TABLES[subject], context.viewer.scope, id)
+    row = await when_back(partial(_row, context, subject, id))
     seen = max(_checked(after or 0), context.resume_after or 0)
     query = events(Scope(organization_id=row.organization_id)).where(col(t.Event.subject_id) == id)
-    if row.status.ended and not await _any(context, query.where(col(t.Event.number) > seen)):
+    if row.status.ended and not await when_back(
+        partial(_batch, context, query.where(col(t.Event.number) > seen))
+    ):
         return  # all was seen before the stream broke
     async for event in _follow(context, query, seen):
         await context.next_event(event.number)
@@ -113,9 +114,9 @@ async def _batch(context: Context, query: SelectOfScalar[t.Event]) -> Sequence[t
         return (await session.scalars(query.limit(AT_A_TIME))).all()
 
 
-async def _any(context: Context, query: SelectOfScalar[t.Event]) -> bool:
+async def _row(context: Context, subject: t.Subject, id: UUID) -> t.Worked:
     async with context.read() as session:
-        return await session.scalar(query.limit(1)) is not None
+        return await one(session, TABLES[subject], context.viewer.scope, id)
 
 
 async def _newest(context: Context) -> int:

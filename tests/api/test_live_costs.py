@@ -16,14 +16,9 @@ from db.events import record
 from db.notify import tell
 from resolvers.ids import key
 from tests.live import PROGRESS, socket, sse
+from tests.waiting import eventually
 
 CANCEL = "mutation ($id: ID!) { cancelDataset(id: $id) { status } }"
-
-
-async def eventually(holds, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 # about what sets no event
-            await asyncio.sleep(0.05)
 
 
 async def dataset(api) -> str:

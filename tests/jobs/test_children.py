@@ -14,7 +14,8 @@ from engine.values import Step
 from jobs import children as module
 from jobs.children import ChildFailed, Children, Crashed
 from tests.jobs import works
-from tests.jobs.conftest import alive, eventually, spawn
+from tests.jobs.conftest import alive, spawn
+from tests.waiting import eventually
 
 
 @pytest_asyncio.fixture

@@ -96,6 +96,9 @@ async def test_a_database_that_restarts_loses_nothing_and_leaves_no_gap(
     everything: list[int] = []
     watching = asyncio.create_task(over_socket(address, token, ACTIVITY, "activity", everything, after=begun))
 
+    async with asyncio.timeout(60):
+        while not all(heard.values()):  # noqa: ASYNC110 # until everybody listens
+            await asyncio.sleep(0.1)
     chance = random.Random(11)  # noqa: S311 # instants, no secret
     for _ in range(RESTARTS):
         await asyncio.sleep(chance.uniform(0.5, 3))

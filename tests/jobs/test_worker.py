@@ -13,7 +13,8 @@ from db.owned import one_to_change
 from jobs import worker as module
 from jobs.work import compute
 from tests.jobs import works
-from tests.jobs.conftest import alive, eventually, spawn
+from tests.jobs.conftest import alive, spawn
+from tests.waiting import eventually
 
 
 async def test_steps_are_stored_at_most_five_times_a_second_and_no_partial_result_is_lost(table, hire, task):

@@ -1,0 +1,11 @@
+"""Waiting for what other processes and tasks do, which tell nobody when they are done."""
+
+import asyncio
+from collections.abc import Callable
+
+
+async def eventually(holds: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until something holds; it is an error when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 # as said above
+            await asyncio.sleep(0.05)
