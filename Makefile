@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 
-.PHONY: help demo serve test check lint types arrows schema schema-check lock dashboard runtime clean
+.PHONY: help demo serve test soak check lint types arrows schema schema-check lock dashboard runtime clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -19,6 +19,9 @@ serve: ## Set up, and start the server without data
 
 test: .venv/dev ## Set up, and run the tests; `make test only=tests/engine` for a part
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(only)
+
+soak: .venv/dev ## Kill workers 20 times and the database 5 times under running jobs; takes minutes
+	@FAIRMIND_SOAK=1 $(BIN)/pytest tests/jobs/test_resilience_workers.py tests/jobs/test_resilience_database.py
 
 check: lint types arrows schema-check test ## Everything CI runs, in the order that fails fastest
 
@@ -48,6 +51,7 @@ lock: .venv/tools ## Resolve all dependencies anew; versions and hashes, no addr
 	@$(COMPILE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 
 runtime: .venv/runtime
+	@:
 
 .venv/tools: requirements-tools.lock
 	@echo "Setting up .venv (once)"

@@ -95,9 +95,9 @@ def database(chosen: Settings) -> list[Check]:
             url = server.url(app.home.DATABASE) if server else app.home.given(chosen)
             engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), hide_parameters=True)
             try:
-                return _database_checks(
-                    engine.connect().execute, str(server.folder) if server else "DATABASE_URL"
-                )
+                with engine.connect() as connection:
+                    where = str(server.folder) if server else "DATABASE_URL"
+                    return _database_checks(connection.execute, where)
             finally:
                 engine.dispose()
     except (SQLAlchemyError, EmbeddedError, OSError) as error:

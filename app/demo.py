@@ -107,6 +107,11 @@ def _wait(client: Client, dataset: str) -> None:
 
 if __name__ == "__main__":
     url, email, password = sys.argv[1:4]
-    someone = Client(url)
-    someone.sign_in(email, password)
-    furnish(someone)
+    try:
+        someone = Client(url)
+        someone.sign_in(email, password)
+        furnish(someone)
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        sys.exit(f"fairmind: the demonstration could not be loaded: {error}")
+    except KeyboardInterrupt:
+        sys.exit(1)

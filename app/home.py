@@ -19,11 +19,13 @@ from app.settings import Settings
 from app.supervisor import Program, Supervisor
 from auth.passwords import hashed
 from db.embedded import EmbeddedServer, default_folder
+from db.errors import Conflict, NotFound
 from db.migrate import migrate
 from db.people import People
 
 DATABASE = "fairmind"
 DEMO_EMAIL, DEMO_PASSWORD = "demo@fairmind.example", "boston-mortgages-1990"  # printed, for loopback only
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DEMO_ORGANIZATION = "Demo Bank"
 
 console = Console(stderr=True, highlight=False)
@@ -41,8 +43,8 @@ def run(chosen: Settings, *, demo: bool) -> int:
         if server or demo:
             migrate(url)
         people = People(url)
-        if demo and people.empty():
-            people.establish(DEMO_ORGANIZATION, DEMO_EMAIL, "Demo", hashed(DEMO_PASSWORD))
+        if demo:
+            _establish_demo(people)
         fresh = people.empty()
         people.close()
         return Supervisor(_programs(chosen, url, key), server).run(
@@ -50,8 +52,25 @@ def run(chosen: Settings, *, demo: bool) -> int:
         )
 
 
+def _establish_demo(people: People) -> None:
+    """The demonstration's organization, in a database that is nobody else's."""
+    if people.empty():
+        people.establish(DEMO_ORGANIZATION, DEMO_EMAIL, "Demo", hashed(DEMO_PASSWORD))
+        return
+    try:
+        people.found(DEMO_EMAIL)
+    except NotFound:
+        raise Conflict(
+            "this is a real installation, no place for a demonstration; unset DATA_PATH and DATABASE_URL"
+        ) from None
+
+
 def _for_demo(chosen: Settings) -> Settings:
     """A place of its own, and a terminal that shows only what a person asked for; settings that are given hold."""
+    if chosen.production or chosen.host not in LOOPBACK:
+        raise Conflict(
+            "the demonstration's password is known to all: it runs on this machine only, never in production"
+        )
     defaults = {"data_path": default_folder("demo"), "log_level": "WARNING"}
     return chosen.model_copy(
         update={name: value for name, value in defaults.items() if name not in chosen.model_fields_set}
@@ -142,7 +161,7 @@ def _welcome(chosen: Settings, server: EmbeddedServer | None, *, demo: bool, fre
                     DEMO_EMAIL,
                     DEMO_PASSWORD,
                 ],
-                check=True,
+                check=False,  # what went wrong it has said itself; the server is there all the same
                 cwd=Path(__file__).parents[1],
             )
     lines = [

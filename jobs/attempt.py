@@ -6,6 +6,7 @@ or deleted, finds another number or status on the row and stops with `Lost`; not
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ from engine.values import Step
 
 DEATHS = 3
 """Workers that may stop while they run a job before the job is held to be the cause."""
+SETTLED_S = 15
+"""Time after a start of the database in which a worker without a heartbeat was cut off rather than killed."""
 AT_ONCE = 4
 """Jobs of one organization that run at the same time."""
 
@@ -142,7 +145,7 @@ async def claim(database: Database, subject: t.Subject, scope: Scope, id: UUID) 
         if row.status.ended:
             return None
         if row.status is t.Status.RUNNING:
-            row.deaths += 1
+            row.deaths += await _death(session)
         if row.deaths >= DEATHS:
             _give_up(row)
         else:
@@ -166,7 +169,7 @@ async def left_behind(database: Database, subject: t.Subject, scope: Scope, id: 
             return
         if row.status is not t.Status.RUNNING:
             return
-        row.deaths += 1
+        row.deaths += await _death(session)
         if row.deaths >= DEATHS:
             _give_up(row)
         else:
@@ -174,6 +177,12 @@ async def left_behind(database: Database, subject: t.Subject, scope: Scope, id: 
             row.message = "Its worker stopped, waiting for another one"
         await record(session, subject, row)
     await tell(database, scope.organization_id)
+
+
+async def _death(session: AsyncSession) -> int:
+    """1 for a worker that stopped by itself, 0 for one that was cut off when the database restarted."""
+    settled = func.now() - func.pg_postmaster_start_time() > timedelta(seconds=SETTLED_S)
+    return int(bool(await session.scalar(select(settled))))
 
 
 def _stands_at(row: t.Worked, step: Step) -> bool:

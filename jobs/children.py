@@ -70,7 +70,8 @@ class Running(Generic[Result]):
     result: "asyncio.Future[Result]"
     steps: "asyncio.Queue[Step]" = field(default_factory=asyncio.Queue)
     silent: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when all that the child told has come in."""
+    """Set when all that the child told has come in: it has ended, or is about to."""
+    spoke: bool = False
 
     async def news(self, seconds: float) -> list[Step]:
         """The steps told since the last look, waiting at most so long for the child to end."""
@@ -135,8 +136,12 @@ class Children:
         try:
             yield running
         finally:
+            killed = not future.done() and running.spoke
             future.cancel()  # type: ignore[no-untyped-call]
             running.result.cancel()
+            if killed:  # what it was writing may be cleared away only when it writes no more
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(running.silent.wait(), LAST_WORDS_S)
             del self._heard[token]
 
     async def _ready(self) -> ProcessPool:
@@ -154,6 +159,7 @@ class Children:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError), contextlib.closing(writer):
             child = self._heard.get(pickle.loads(await _message(reader)))  # noqa: S301  # our own child, private socket
             while child is not None:
+                child.spoke = True
                 child.steps.put_nowait(pickle.loads(await _message(reader)))  # noqa: S301  # as above
         if child is not None:
             child.silent.set()

@@ -28,7 +28,7 @@ from jobs.reaper import reaping
 from jobs.tasks import TASKS
 from jobs.work import Workshop
 
-HEARTBEAT_S, STALLED_S, GRACE_S, RELEASE_S = 2.0, 6.0, 5.0, 20.0
+HEARTBEAT_S, STALLED_S, GRACE_S, RELEASE_S = 2.0, 6.0, 5.0, 10.0
 LONGEST_PAUSE_S = 60
 ATTEMPTS = 12
 """How often work is begun before a store or a disk that fails it each time is held to be the cause."""
@@ -62,6 +62,7 @@ class Worker:
             while True:
                 with contextlib.suppress(ConnectorException, psycopg.Error, *AWAY):
                     await self._work_once()
+                _end_if_told()  # a database that is away may swallow the word that we are to stop
                 log.warning("the worker lost its database, trying again")
                 await asyncio.sleep(0.5)
 
@@ -116,6 +117,12 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001  # logged, and masked for the person
             await _failed(attempt, error)
+
+
+def _end_if_told() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _failed(attempt: Attempt, error: Exception) -> None:

@@ -91,7 +91,7 @@ async def delete(info: Info, id: ID) -> Removal:
 
 
 async def _forget_blobs(context: Context, row: t.Dataset) -> None:
-    if row.upload is not None and row.status is not t.Status.RUNNING:
+    if row.upload is not None:
         await context.house.blobs.delete(row.upload)
     if row.blob is None:
         return

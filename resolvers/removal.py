@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from strawberry import ID
 
 import db.tables as t
+import jobs.queue
 from db.owned import one_to_change
 from resolvers.context import Context
 from resolvers.ids import global_id, key
@@ -30,6 +31,11 @@ async def remove(context: Context, table: type[Archivable], id: ID) -> tuple[Rem
     name = table.__name__.lower()
     async with context.write() as session:
         row = await one_to_change(session, table, context.viewer.scope, key(table, id))
+        unfinished = _unfinished(row)
+        if unfinished is not None:
+            await jobs.queue.cancel(
+                session, t.Subject.DATASET, unfinished
+            )  # whoever follows it learns of the end
         try:
             async with session.begin_nested():
                 await session.delete(row)
@@ -37,8 +43,13 @@ async def remove(context: Context, table: type[Archivable], id: ID) -> tuple[Rem
         except IntegrityError:  # only the database sees every reference: ours is not the only organization
             row.archived_at = row.archived_at or t.now()
             used, message = True, f"analyses refer to this {name}, so it is archived: delete them first"
+    await context.tell()
     given = global_id(table.__name__, row.id)
     return Removal(id=given, deleted=not used, archived=used, message=message), row
+
+
+def _unfinished(row: t.Owned) -> t.Worked | None:
+    return row if isinstance(row, t.Worked) and not row.status.ended else None
 
 
 async def archive(context: Context, table: type[Archivable], id: ID, archived: bool) -> Archivable:

@@ -150,3 +150,8 @@ async def worker(settings: Settings, url: str) -> AsyncIterator[Worker]:
 def full_run() -> bool:
     """Whether everything a full run needs was installed on purpose, so that nothing may be skipped."""
     return os.environ.get("FAIRMIND_FULL") == "1"
+
+
+def soak_run() -> bool:
+    """Whether to kill and restart as often as `make soak` promises, instead of a few times."""
+    return os.environ.get("FAIRMIND_SOAK") == "1"

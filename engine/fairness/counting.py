@@ -69,7 +69,7 @@ def count(path: Path, columns: BiasColumns, tell: Tell = silent) -> Cube:
 
 def connect() -> duckdb.DuckDBPyConnection:
     """A DuckDB that only reads the file it is given: no extensions, no spilling to disk, 1 GB."""
-    return duckdb.connect(
+    connection = duckdb.connect(
         ":memory:",
         config={
             "threads": 2,
@@ -77,9 +77,11 @@ def connect() -> duckdb.DuckDBPyConnection:
             "temp_directory": "",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "lock_configuration": "true",
         },
     )
+    connection.execute("SET enable_progress_bar = false")  # it is printed to stdout
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def schema_of(path: Path) -> pa.Schema:

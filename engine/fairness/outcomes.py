@@ -106,7 +106,7 @@ def _favorable(axis: Axis, cube: Cube) -> tuple[Codes, str | None]:
     """1, 0 or -1 (missing) for each value of an axis, and the favourable value as written."""
     present = [value for value in axis.values if value is not None]
     if cube.favorable is not None:
-        _refuse_unseen(cube.favorable, cube)
+        _refuse_unseen(cube.favorable, axis, cube)
         yes = {value for value in present if _same(value, cube.favorable)}
         word: str | None = cube.favorable
     else:
@@ -125,12 +125,24 @@ def _favorable(axis: Axis, cube: Cube) -> tuple[Codes, str | None]:
     ), word
 
 
-def _refuse_unseen(favorable: str, cube: Cube) -> None:
+def _refuse_unseen(favorable: str, axis: Axis, cube: Cube) -> None:
+    """A column without the favourable value is fine only where it speaks the language of the other one.
+
+    Labels yes/no with predictions Yes/No would otherwise read as nobody ever selected.
+    """
     found = dict.fromkeys(v for axis in (cube.label, cube.prediction) for v in axis.values if v is not None)
     if not any(_same(value, favorable) for value in found):
         raise InvalidInput(
             f"the favourable value {favorable!r} occurs neither as label nor as prediction; these are"
             f" {_listed(list(found))}",
+            at=("favorable",),
+        )
+    present = [value for value in axis.values if value is not None]
+    other = cube.prediction if axis is cube.label else cube.label
+    if not any(_same(value, favorable) for value in present) and not set(present) <= set(other.values):
+        raise InvalidInput(
+            f"the favourable value {favorable!r} does not occur in column {axis.name!r}, which holds"
+            f" {_listed(present)}; write both columns alike",
             at=("favorable",),
         )
 

@@ -168,6 +168,10 @@ def _keys_of(number: int, line: bytes) -> list[str]:
         raise InvalidInput(
             f"line {number} is not valid JSON at character {error.colno}; each line must hold one whole object"
         ) from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise InvalidInput(
+            f"line {number} holds a number of thousands of digits; write it as text, in quotes"
+        ) from None
     except RecursionError:
         raise InvalidInput(
             f"line {number} is nested too deeply; write one plain value for each key"

@@ -251,7 +251,7 @@ async def test_a_key_of_no_sensible_length_is_refused(api, model, dataset):
     for key in ["", "x" * 201]:
         code, at, message = refusal(await api.start(model, dataset, key=key))
         assert (code, at) == ("BAD_INPUT", "idempotencyKey")
-        assert f"1 to 200 characters, got {len(key)}" in message
+        assert f"1 to 200 characters and no NUL, got {len(key)}" in message
 
 
 async def test_an_organization_can_have_only_so_much_waiting(api, model, dataset, started, monkeypatch):

@@ -42,8 +42,11 @@ PREFLIGHT = {"graphql-require-preflight": "1"}
 
 
 @pytest.fixture(autouse=True)
-def scratch(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where this test's processes put temporary files, in a path short enough for a socket."""
+def scratch(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's processes put temporary files, in a path short enough for a socket.
+
+    `tmp_path` is asked for first: pytest would else keep its own files in here.
+    """
     folder = place / uuid4().hex[:8]
     folder.mkdir()
     multiprocessing.util.get_temp_dir()  # is made once a process and gone with it: not in here
@@ -59,9 +62,13 @@ def kept(settings: Settings, scratch: Path) -> Callable[[], list[str]]:
         data = Path(str(settings.data_path))
         found = [path.relative_to(data) for path in data.rglob("*") if path.is_file()]
         passing = [f"scratch/{path.name}" for path in scratch.rglob("*") if path.is_file()]
-        return sorted([f"{path.parts[0]}/{path.suffix}" for path in found] + passing)
+        return sorted([f"{path.parts[0]}/{_ending(path)}" for path in found] + passing)
 
     return listed
+
+
+def _ending(path: Path) -> str:
+    return path.name if path.parts[0] == "scratch" else path.suffix
 
 
 @pytest.fixture
@@ -69,7 +76,10 @@ def settles(kept: Callable[[], list[str]]) -> Callable[..., Awaitable[None]]:
     """Wait until exactly this is left: what is no longer needed goes a moment after the row says so."""
 
     async def wait(*names: str) -> None:
-        await until(lambda: kept() == sorted(names))
+        try:
+            await until(lambda: kept() == sorted(names))
+        except TimeoutError:
+            raise AssertionError(f"left: {kept()}, expected {sorted(names)}") from None
 
     return wait
 

@@ -295,7 +295,7 @@ def test_root_runs_the_server_as_nobody(server):
 @as_root
 def test_a_folder_that_nobody_cannot_enter_is_refused_and_untouched(tmp_path):
     tmp_path.chmod(0o700)
-    with pytest.raises(EmbeddedError, match=f"nobody may not enter {tmp_path.parents[1]}"):
+    with pytest.raises(EmbeddedError, match="nobody may not enter "):
         EmbeddedServer(tmp_path / "kept").start()
     assert not (tmp_path / "kept").exists()
 

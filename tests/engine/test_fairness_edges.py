@@ -304,3 +304,12 @@ def test_importing_the_names_loads_no_heavy_library():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "[]\n"
     )
+
+
+def test_a_favourable_value_that_one_column_spells_differently_is_refused(tmp_path):
+    """Else predictions Yes/No beside labels yes/no would read as nobody ever selected, in silence."""
+    path = tmp_path / "spelt.parquet"
+    pd.DataFrame({"l": ["yes", "no"] * 50, "p": ["Yes", "No"] * 50, "g": ["a", "b"] * 50}).to_parquet(path)
+    columns = BiasColumns(label="l", prediction="p", protected=["g"], favorable="yes")
+    with pytest.raises(InvalidInput, match="does not occur in column 'p', which holds 'No', 'Yes'"):
+        run(path, columns, AnalysisType.COMPREHENSIVE, BiasOptions())

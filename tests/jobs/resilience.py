@@ -8,10 +8,10 @@ import orjson
 import psycopg
 
 from tests.client import Api
-from tests.conftest import full_run
+from tests.conftest import soak_run
 
 ROWS = 4000
-ANALYSES, DATASETS = (8, 3) if full_run() else (4, 2)
+ANALYSES, DATASETS = (8, 3) if soak_run() else (4, 2)
 
 
 def lending(seed: int, rows: int = ROWS) -> str:

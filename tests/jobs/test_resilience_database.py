@@ -16,7 +16,7 @@ from db import tables as t
 from db.embedded import EmbeddedServer
 from db.migrate import migrate
 from resolvers.ids import key
-from tests.conftest import full_run
+from tests.conftest import soak_run
 from tests.jobs.resilience import all_ended, begin, outcome
 from tests.live import ACTIVITY, FOLLOW, PROGRESS, socket, sse
 
@@ -24,7 +24,7 @@ pytestmark = [  # a pool drops its dead connections for the collector to close
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-RESTARTS = 5 if full_run() else 2
+RESTARTS = 5 if soak_run() else 2
 
 
 @pytest.fixture(scope="module")

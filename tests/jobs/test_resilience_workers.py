@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest_asyncio
 
-from tests.conftest import SECRET, full_run
+from tests.conftest import SECRET, soak_run
 from tests.jobs.conftest import spawn
 from tests.jobs.resilience import all_ended, begin, outcome
 
-KILLS = 20 if full_run() else 3
-TAKEN_OVER_S = 15
+KILLS = 20 if soak_run() else 3
 
 
 class Workers:
@@ -66,13 +64,11 @@ def running(url: str) -> dict[str, int]:
         return dict(found.fetchall())
 
 
-async def taken_over(url: str, victims: dict[str, int]) -> float:
-    """Wait until none of them is in the hands of the worker that was killed; after how many seconds."""
-    started = time.monotonic()
+async def taken_over(url: str, victims: dict[str, int]) -> None:
+    """Wait until none of them is in the hands of the worker that was killed."""
     async with asyncio.timeout(60):
         while victims.items() & (await asyncio.to_thread(running, url)).items():  # noqa: ASYNC110 # another process
             await asyncio.sleep(0.2)
-    return time.monotonic() - started
 
 
 async def test_workers_killed_at_random_instants_lose_nothing_and_double_nothing(api, url, workers):
@@ -80,16 +76,16 @@ async def test_workers_killed_at_random_instants_lose_nothing_and_double_nothing
     await all_ended(url, 120)
     undisturbed = await asyncio.to_thread(outcome, url)
 
-    chance, waits = random.Random(7), []  # noqa: S311 # instants, no secret
-    while len(waits) < KILLS:
+    chance, kills = random.Random(7), 0  # noqa: S311 # instants, no secret
+    while kills < KILLS:
         await begin(api)
-        while len(waits) < KILLS and await asyncio.to_thread(running, url):
+        while kills < KILLS and await asyncio.to_thread(running, url):
             await asyncio.sleep(chance.uniform(0.05, 3))
             victims = await asyncio.to_thread(running, url)
             if victims:
                 workers.kill()
-                waits.append(await taken_over(url, victims))
+                kills += 1
+                await taken_over(url, victims)
     await all_ended(url, 180)
 
     assert await asyncio.to_thread(outcome, url) == undisturbed
-    assert max(waits) < TAKEN_OVER_S, waits

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -187,14 +189,16 @@ async def test_cancelled_while_the_result_is_stored_nothing_of_it_stays(table, h
 
 # Deaths
 
-DEADLY = """
+WORKER = """
 import asyncio, os, sys
 import jobs.worker, db.tables as t
 from app.settings import Settings
 from app.working import work
 
 async def run(attempt, workshop):
-    os.kill(os.getpid(), 9)
+    if sys.argv[1] == "deadly":
+        os.kill(os.getpid(), 9)
+    await asyncio.sleep(600)
 
 if __name__ == "__main__":
     jobs.worker.TASKS = {t.Subject.DATASET: run}
@@ -203,11 +207,34 @@ if __name__ == "__main__":
 """
 
 
+def spawned(folder: Path, url: str, manner: str) -> subprocess.Popen[bytes]:
+    """A worker in a process of its own, whose jobs kill it or never end."""
+    (folder / "worker.py").write_text(WORKER)
+    told = {"DATABASE_URL": url, "DATA_PATH": str(folder), "WORKER_PROCESSES": "1"}
+    return spawn(str(folder / "worker.py"), manner, **told)
+
+
+async def test_the_job_of_a_killed_worker_is_taken_over_by_another_within_15_seconds(
+    table, hire, task, url, tmp_path
+):
+    task(works.answer, 1)
+    dying = spawned(tmp_path, url, "endless")
+    try:
+        id = await table.queued()
+        await table.until(id, t.Status.RUNNING, seconds=60)
+        other = await hire()
+        await other.worker.workshop.children._ready()
+    finally:
+        dying.kill()
+    started = time.monotonic()
+    row = await table.ended(id)
+    assert time.monotonic() - started < 15
+    assert (row.status, row.attempt, row.deaths) == (t.Status.COMPLETED, 2, 1)
+    await asyncio.to_thread(dying.wait)
+
+
 async def test_a_job_that_kills_three_workers_is_failed_with_the_reason(table, url, tmp_path):
     """The real thing: each worker is a process that dies by SIGKILL in the middle of the job."""
-    script = tmp_path / "deadly.py"
-    script.write_text(DEADLY)
-    told = {"DATABASE_URL": url, "DATA_PATH": str(tmp_path), "WORKER_PROCESSES": "1"}
     id = await table.queued()
     deaths = 0
     process = None
@@ -216,7 +243,7 @@ async def test_a_job_that_kills_three_workers_is_failed_with_the_reason(table, u
             while (row := await table.row(id)).status is not t.Status.FAILED:
                 if process is None or process.poll() is not None:
                     deaths += process is not None
-                    process = spawn(str(script), **told)
+                    process = spawned(tmp_path, url, "deadly")
                 await asyncio.sleep(0.1)
     finally:
         process.kill()

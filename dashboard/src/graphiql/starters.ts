@@ -142,7 +142,7 @@ const ASKED = {
     modelId: "",
     datasetId: "",
     type: "COMPREHENSIVE",
-    columns: { label: "approved", prediction: "predicted", protected: ["race", "sex"] },
+    columns: { label: "approved", prediction: "predicted", protected: ["race", "sex"], features: [] },
   },
 };
 
