@@ -34,7 +34,9 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from app.headers import GRAPHIQL_POLICY
 from auth.errors import Unauthenticated
+from db.errors import Full
 from resolvers.context import Context, House
+from resolvers.uploads import disk
 from schema import Schema
 from schema.limits import MOST_CHARACTERS
 
@@ -43,7 +45,7 @@ INIT_S, OPERATIONS_PER_SOCKET = 10, 20
 MOST_FIELDS_IN_FORM = 4
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight", "x-apollo-operation-name")
 
-_CODES = {401: "UNAUTHENTICATED", 404: "NOT_FOUND", 413: "LIMIT_EXCEEDED"}
+_CODES = {401: "UNAUTHENTICATED", 404: "NOT_FOUND", 413: "LIMIT_EXCEEDED", 507: "LIMIT_EXCEEDED"}
 
 log = structlog.get_logger()
 
@@ -137,7 +139,10 @@ class Api(GraphQL[Context, None]):
         if caller.claims is None:
             raise HTTPException(401, caller.refusal)
         try:
-            await request.form(max_files=1, max_fields=MOST_FIELDS_IN_FORM)
+            with disk():
+                await request.form(max_files=1, max_fields=MOST_FIELDS_IN_FORM)
+        except Full as error:
+            raise HTTPException(507, str(error)) from None
         except (StarletteHTTPException, MultiPartException) as error:
             said = getattr(error, "detail", None) or str(error)
             raise HTTPException(400, f"the multipart body cannot be read: {said}") from None

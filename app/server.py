@@ -3,25 +3,30 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import text
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import app.logs
 import app.metrics
-from app.graphql import Api
+from app.graphql import Api, refused
 from app.headers import Envelope
 from app.leftovers import swept
 from app.secret import secret
 from app.settings import Settings, settings
 from app.uploads import put
+from auth.sign_in import Viewers
 from auth.tokens import Tokens
 from db.blobs import Blobs
 from db.migrate import newest
@@ -31,6 +36,7 @@ from resolvers.context import House
 from schema import create_schema
 
 LOOPBACK = ("localhost", "127.0.0.1")  # our own probes; no other site can make a browser send these
+NO_SUCH_HOST = "this server does not answer to that host name; its operator lists the names in ALLOWED_HOSTS"
 DIST = Path(__file__).parents[1] / "dashboard" / "dist"
 
 
@@ -61,21 +67,21 @@ def create(given: Settings | None = None) -> Starlette:
             Route("/uploads/{ticket}", put, methods=["PUT"]),
             Route("/health", health),
             Route("/ready", ready),
-            Mount("/static/dashboard", StaticFiles(directory=DIST, check_dir=False)),
+            Mount("/static/dashboard", Pages(directory=DIST, check_dir=False)),
+            *([] if chosen.production else [Route("/", front)]),
         ],
         middleware=[
             Middleware(Envelope, max_file_size=chosen.max_file_size, https=chosen.production),
+            Middleware(Hosts, allowed=[*chosen.allowed_hosts, *LOOPBACK]),
             Middleware(
-                TrustedHostMiddleware, allowed_hosts=[*chosen.allowed_hosts, *LOOPBACK], www_redirect=False
-            ),
-            Middleware(
-                CORSMiddleware,
+                Origins,
                 allow_origins=list(chosen.allowed_origins),
                 allow_methods=["GET", "POST", "PUT"],
                 allow_headers=["authorization", "content-type", "graphql-require-preflight", "last-event-id"],
                 expose_headers=["x-request-id"],
             ),
         ],
+        exception_handlers={HTTPException: nothing_here},
         lifespan=lifespan,
     )
     application.state.house = house
@@ -88,16 +94,71 @@ def furnished(chosen: Settings) -> House:
         raise ValueError("DATABASE_URL is not set; `fairmind serve` sets it to the embedded database")
     url = chosen.database_url.get_secret_value()
     direct = chosen.database_direct_url.get_secret_value() if chosen.database_direct_url else url
+    database = Database(
+        url, pool_size=chosen.database_pool_size, max_connections=chosen.database_max_connections
+    )
     return House(
-        database=Database(
-            url, pool_size=chosen.database_pool_size, max_connections=chosen.database_max_connections
-        ),
+        database=database,
+        viewers=Viewers(database),
         blobs=Blobs.at(chosen.datasets, chosen.storage_options),
         hub=Hub(direct),
         tokens=Tokens(secret(chosen), algorithm=chosen.jwt_algorithm, hours=chosen.jwt_expiration_hours),
         max_file_size=chosen.max_file_size,
         scratch=swept(chosen.data / "incoming"),
     )
+
+
+class Pages(StaticFiles):
+    """The files of the dashboard; none while it is not built, which is no failure."""
+
+    async def check_config(self) -> None:
+        pass
+
+
+class Hosts:
+    """Which hosts we answer for; the library decides, and what it refuses is told in the shape of all errors."""
+
+    def __init__(self, app: ASGIApp, allowed: list[str]) -> None:
+        self._app, self._allowed = app, allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: ASGIApp = refused(400, NO_SUCH_HOST, "BAD_INPUT")
+
+        async def ours(*_: object) -> None:
+            nonlocal answer
+            answer = self._app
+
+        async def unsent(_: object) -> None:
+            pass
+
+        await TrustedHostMiddleware(ours, self._allowed, www_redirect=False)(scope, receive, unsent)
+        await answer(scope, receive, send)
+
+
+class Origins(CORSMiddleware):
+    """Which origins may ask from a browser; those refused are told in the shape of all errors."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return refused(response.status_code, bytes(response.body).decode(), "BAD_INPUT", headers)
+
+
+async def nothing_here(request: Request, error: Exception) -> Response:
+    """The answer at an address that is none of ours, or to a method it does not take."""
+    known = cast("HTTPException", error)
+    if known.status_code == 404:
+        return refused(404, "there is nothing at this address; the API is at /graphql", "NOT_FOUND")
+    allowed = (known.headers or {}).get("Allow")
+    said = f"this address takes only {allowed}" if allowed else known.detail
+    return refused(known.status_code, said, "BAD_INPUT", known.headers)
+
+
+async def front(request: Request) -> Response:
+    """Whoever opens the bare address wants the page."""
+    return RedirectResponse("/graphql", 307)
 
 
 async def health(request: Request) -> Response:

@@ -5,8 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.graphql import refused
 from auth.errors import Forbidden, Unauthenticated
-from auth.tokens import UPLOAD
-from db.errors import Conflict, Limited
+from db.errors import Busy, Conflict, Full, Limited
 from engine.errors import InvalidInput
 from resolvers.context import Context, House
 from resolvers.ids import global_id
@@ -19,6 +18,8 @@ STATUS: dict[type[Exception], int] = {
     Forbidden: 403,
     Conflict: 409,
     Limited: 413,
+    Busy: 503,
+    Full: 507,
 }
 
 
@@ -27,8 +28,7 @@ async def put(request: Request) -> Response:
     house: House = request.app.state.house
     context = Context(house=house, request_id=request.scope["state"]["request_id"])
     try:
-        ticket = house.tokens.check(request.path_params["ticket"], UPLOAD)
-        row = await receive(context, ticket, request.stream())
+        row = await receive(context, request.path_params["ticket"], request.stream())
     except tuple(STATUS) as error:
         return refused(STATUS[type(error)], str(error), CODES[type(error)])
     except ClientDisconnect:

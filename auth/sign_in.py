@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from aiodataloader import DataLoader
 from sqlalchemy import text
 from sqlmodel import col
 
@@ -29,12 +30,30 @@ async def sign_in(database: Database, email: str, password: str) -> t.User:
     return user
 
 
-async def viewer(database: Database, claims: Claims) -> Viewer:
-    """Who the claims speak of, as the database knows them now."""
-    user = await _user(database, Scope(organization_id=claims.organization_id), claims.user_id)
-    if user is None:
-        raise Unauthenticated("the person of this token is no longer here, sign in again")
-    return Viewer(user_id=user.id, organization_id=user.organization_id, email=user.email, role=user.role)
+class Viewers:
+    """Who claims speak of, as the database knows them now; one query however many ask in the same moment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asking: DataLoader[tuple[UUID, UUID], t.User | None] | None = None
+
+    async def of(self, claims: Claims) -> Viewer:
+        if self._asking is None:  # here, because a loader belongs to the running loop
+            self._asking = DataLoader(self._load, cache=False)
+        user = await self._asking.load((claims.organization_id, claims.user_id))
+        if user is None:
+            raise Unauthenticated("the person of this token is no longer here, sign in again")
+        return Viewer(user_id=user.id, organization_id=user.organization_id, email=user.email, role=user.role)
+
+    async def _load(self, keys: list[tuple[UUID, UUID]]) -> list[t.User | None]:
+        found: dict[tuple[UUID, UUID], t.User] = {}
+        for organization in {organization for organization, _ in keys}:
+            scope = Scope(organization_id=organization)
+            people = {person for of, person in keys if of == organization}
+            async with self._database.read(scope) as session:
+                for user in await session.scalars(own(t.User, scope).where(col(t.User.id).in_(people))):
+                    found[organization, user.id] = user
+        return [found.get(key) for key in keys]
 
 
 async def _user(database: Database, scope: Scope, id: UUID) -> t.User | None:

@@ -11,19 +11,26 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from db.errors import Busy
+
 APP_ROLE = "fairmind_app"
 
 AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
 """How it looks when the database is not there for the moment."""
 PATIENCE_S = 60.0
+WAIT_S = 10
+"""How long work waits for a connection of the pool."""
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 _ENTER = text(
     "SELECT set_config('role', :role, true), set_config('app.organization', :organization, true),"
@@ -49,7 +56,7 @@ class Database:
             pool_size=min(pool_size, max_connections),
             max_overflow=max(0, max_connections - pool_size),
             pool_pre_ping=True,
-            pool_timeout=10,
+            pool_timeout=WAIT_S,
             hide_parameters=True,  # what people store stays out of logs
             # no prepared statements are kept, so that a transaction pooler may hand out any connection
             connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "timeout": 10},
@@ -74,7 +81,7 @@ class Database:
     async def nobody(self) -> AsyncIterator[AsyncSession]:
         """A session before anyone is known: it sees no row, and calls the functions made for that."""
         async with self._session.begin() as session:
-            await session.execute(_ENTER, {"role": APP_ROLE, "organization": "", "person": ""})
+            await _enter(session)
             yield session
 
     async def close(self) -> None:
@@ -92,11 +99,14 @@ def _asyncpg(url: str) -> URL:
     )
 
 
-async def _enter(session: AsyncSession, scope: Scope) -> None:
-    person = "" if scope.user_id is None else str(scope.user_id)
-    await session.execute(
-        _ENTER, {"role": APP_ROLE, "organization": str(scope.organization_id), "person": person}
-    )
+async def _enter(session: AsyncSession, scope: Scope | None = None) -> None:
+    organization, person = ("", None) if scope is None else (str(scope.organization_id), scope.user_id)
+    known = {"role": APP_ROLE, "organization": organization, "person": str(person or "")}
+    try:
+        await session.execute(_ENTER, known)
+    except PoolTimeout:
+        log.warning("no connection to the database became free", waited_s=WAIT_S)
+        raise Busy("the server is busy, try again in a moment") from None
 
 
 async def when_back(work: Callable[[], Awaitable[T]]) -> T:

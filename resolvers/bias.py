@@ -19,7 +19,7 @@ from engine.fairness import AnalysisType, BiasColumns, BiasOptions
 from resolvers.context import Info
 from resolvers.ids import global_id, key
 from resolvers.lists import page
-from resolvers.paging import MOMENTS, Order, Page, Slice
+from resolvers.paging import MOMENTS, USUAL_PAGE, Order, Page, Slice
 from resolvers.removal import Removal
 
 SHOWN_NAMES = 20
@@ -117,7 +117,7 @@ async def analysis(info: Info, id: ID) -> t.Analysis:
 
 async def analyses(
     info: Info,
-    first: int = 20,
+    first: int = USUAL_PAGE,
     after: str | None = None,
     filter: AnalysisFilter | None = None,
     order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,
@@ -129,7 +129,7 @@ async def analyses(
 async def of_model(
     model: strawberry.Parent[t.Model],
     info: Info,
-    first: int = 20,
+    first: int = USUAL_PAGE,
     after: str | None = None,
     status: t.Status | None = None,
     order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,
@@ -142,7 +142,7 @@ async def of_model(
 async def of_dataset(
     dataset: strawberry.Parent[t.Dataset],
     info: Info,
-    first: int = 20,
+    first: int = USUAL_PAGE,
     after: str | None = None,
     status: t.Status | None = None,
     order: AnalysisOrder = AnalysisOrder.NEWEST_FIRST,

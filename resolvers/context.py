@@ -1,10 +1,12 @@
 """What an operation carries to its resolvers."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +18,7 @@ from sqlmodel import col
 
 from auth.errors import Unauthenticated
 from auth.permissions import Viewer
-from auth.sign_in import viewer
+from auth.sign_in import Viewers
 from auth.tokens import Claims, Tokens
 from db.blobs import Blobs
 from db.notify import Hub, tell
@@ -25,6 +27,7 @@ from db.session import Database, when_back
 from resolvers.paging import Page, Slice, count, counts, sliced
 
 LONGEST_SILENCE_S = 30.0
+SEATS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,12 @@ class House:
     blobs: Blobs
     hub: Hub
     tokens: Tokens
+    viewers: Viewers
     max_file_size: int
     scratch: Path
     """A folder for files on the way in."""
+    seats: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, SEATS))
+    """Requests that are answered at once; the rest wait at the door, where waiting holds nothing."""
 
 
 @dataclass
@@ -80,7 +86,7 @@ class Context:
         if self._viewer is None:
             if self.claims is None:
                 raise Unauthenticated(self.refusal)
-            self._viewer = await viewer(self.house.database, self.claims)
+            self._viewer = await self.house.viewers.of(self.claims)
         return self._viewer
 
     async def next_event(self, number: int) -> None:

@@ -10,8 +10,8 @@ import db.tables as t
 from db.owned import one, one_to_change, own
 from resolvers.context import Context, Info
 from resolvers.ids import key
-from resolvers.lists import ORDERS, ListOrder, is_, named, page
-from resolvers.paging import Page, Slice
+from resolvers.lists import ListOrder, is_, named, registered
+from resolvers.paging import USUAL_PAGE, Page
 from resolvers.removal import Removal, remove
 from resolvers.removal import archive as archive_row
 from resolvers.texts import LONGEST_NAME, description, words
@@ -37,22 +37,15 @@ class DatasetChanges:
 
 async def datasets(
     info: Info,
-    first: int = 20,
+    first: int = USUAL_PAGE,
     after: str | None = None,
     filter: DatasetFilter | None = None,
     order: ListOrder = ListOrder.NEWEST_FIRST,
 ) -> Page[t.Dataset]:
     """The datasets, a page at a time."""
     asked = filter or DatasetFilter()
-    part = Slice(
-        table=t.Dataset,
-        scope=info.context.viewer.scope,
-        order=ORDERS[order],
-        first=first,
-        after=after,
-        where=(*named(asked.name_contains, asked.archived), *is_("status", asked.status)),
-    )
-    return await page(info.context, part)
+    wanted = named(asked.name_contains, asked.archived), is_("status", asked.status)
+    return await registered(info.context, t.Dataset, first, after, order, *wanted)
 
 
 async def dataset(info: Info, id: ID) -> t.Dataset:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import chain
 
 from db.owned import Row
 from resolvers.context import Context
@@ -37,6 +38,26 @@ def named(contains: str | None, archived: bool | None) -> Conditions:
     """Only rows whose name contains a text, and that are archived or not; None does not narrow the list."""
     wanted: Conditions = (("name", "contains", sought("name_contains", contains)),) if contains else ()
     return wanted if archived is None else (*wanted, ("archived_at", "known", archived))
+
+
+async def registered(
+    context: Context,
+    table: type[Row],
+    first: int,
+    after: str | None,
+    order: ListOrder,
+    *wanted: Conditions,
+) -> Page[Row]:
+    """One page of a table of named rows."""
+    part = Slice(
+        table=table,
+        scope=context.viewer.scope,
+        order=ORDERS[order],
+        first=first,
+        after=after,
+        where=tuple(chain(*wanted)),
+    )
+    return await page(context, part)
 
 
 async def page(context: Context, part: Slice[Row]) -> Page[Row]:

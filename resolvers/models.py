@@ -14,8 +14,8 @@ from db.owned import one, one_to_change
 from engine.errors import InvalidInput
 from resolvers.context import Info
 from resolvers.ids import key
-from resolvers.lists import ORDERS, ListOrder, is_, named, page
-from resolvers.paging import Page, Slice
+from resolvers.lists import ListOrder, is_, named, registered
+from resolvers.paging import USUAL_PAGE, Page
 from resolvers.removal import Removal, remove
 from resolvers.removal import archive as archive_row
 from resolvers.texts import LONGEST_NAME, LONGEST_VERSION, description, words
@@ -58,22 +58,15 @@ class ModelChanges:
 
 async def models(
     info: Info,
-    first: int = 20,
+    first: int = USUAL_PAGE,
     after: str | None = None,
     filter: ModelFilter | None = None,
     order: ListOrder = ListOrder.NEWEST_FIRST,
 ) -> Page[t.Model]:
     """The registered models, a page at a time."""
     asked = filter or ModelFilter()
-    part = Slice(
-        table=t.Model,
-        scope=info.context.viewer.scope,
-        order=ORDERS[order],
-        first=first,
-        after=after,
-        where=(*named(asked.name_contains, asked.archived), *is_("type", asked.type)),
-    )
-    return await page(info.context, part)
+    wanted = named(asked.name_contains, asked.archived), is_("type", asked.type)
+    return await registered(info.context, t.Model, first, after, order, *wanted)
 
 
 async def model(info: Info, id: ID) -> t.Model:

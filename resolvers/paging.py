@@ -25,7 +25,7 @@ from engine.errors import InvalidInput
 
 Item = TypeVar("Item", bound=Owned)
 
-LARGEST_PAGE = 100
+USUAL_PAGE, LARGEST_PAGE = 20, 100
 
 
 def _storable(text: str) -> str:

@@ -5,16 +5,18 @@ stores the row and queues the reading of it.
 """
 
 import asyncio
+import errno
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
+import structlog
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
@@ -23,9 +25,10 @@ from strawberry.file_uploads import Upload
 
 import db.tables as t
 import jobs.queue
+from auth.errors import Unauthenticated
 from auth.permissions import Permission
 from auth.tokens import LONGEST_TOKEN, UPLOAD, Claims
-from db.errors import Conflict, Limited
+from db.errors import Conflict, Full, Limited
 from db.owned import one_to_change, own
 from engine.errors import InvalidInput
 from engine.tables import TableFormat
@@ -36,6 +39,10 @@ from resolvers.texts import LONGEST_NAME, description, words
 
 TICKET_S = 3600
 PIECE = 1 << 20
+USED = "this upload address was used already; ask for another one with requestDatasetUpload"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +100,32 @@ async def request_upload(info: Info, input: NewDataset, idempotency_key: str | N
     return UploadTicket(path=f"/uploads/{ticket}", expires_at=expires, max_bytes=Count(house.max_file_size))
 
 
-async def receive(context: Context, ticket: Claims, body: AsyncIterator[bytes]) -> t.Dataset:
+async def receive(context: Context, ticket: str, body: AsyncIterator[bytes]) -> t.Dataset:
     """Take in what is streamed to an address; the ticket says for whom, their rights are looked up now."""
-    context.claims = ticket
-    (await context.identify()).require(Permission.DATASET_WRITE)
-    return await _take_in(context, _Asked.of_ticket(ticket), body)
+    try:
+        context.claims = claims = context.house.tokens.check(ticket, UPLOAD)
+        viewer = await context.identify()
+    except Unauthenticated:  # one sentence for all: whoever guesses addresses learns nothing
+        raise Unauthenticated(
+            "this upload address is unknown, was used or has expired; ask for another one with requestDatasetUpload"
+        ) from None
+    viewer.require(Permission.DATASET_WRITE)
+    return await _take_in(context, _Asked.of_ticket(claims), body)
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """Around what writes a file: a full disk is told in words, to the log too, for only the operator can help."""
+    try:
+        yield
+    except Exception as error:
+        # obstore tells it in words only
+        if getattr(error, "errno", None) in NO_ROOM or any(f"(os error {n})" in str(error) for n in NO_ROOM):
+            log.error("the disk is full")
+            raise Full(
+                "the server has no room left on its disk, so the file was not kept; tell its operator, then send it again"
+            ) from error
+        raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +169,7 @@ async def _take_in(context: Context, asked: _Asked, pieces: AsyncIterator[bytes]
     house, viewer = context.house, context.viewer
     async with context.read() as session:
         if await session.scalar(own(t.Dataset, viewer.scope).where(col(t.Dataset.id) == asked.id)):
-            raise Conflict("this address was used already; ask for another one")
+            raise Conflict(USED)
     async with _received(house, pieces) as file:
         row = t.Dataset(
             id=asked.id,
@@ -180,7 +208,7 @@ async def _store(context: Context, row: t.Dataset) -> t.Dataset:
         try:
             await jobs.queue.start(session, t.Subject.DATASET, row)
         except IntegrityError:
-            raise Conflict("this address was used already; ask for another one") from None
+            raise Conflict(USED) from None
     await context.tell()
     return row
 
@@ -188,7 +216,8 @@ async def _store(context: Context, row: t.Dataset) -> t.Dataset:
 @asynccontextmanager
 async def _received(house: House, pieces: AsyncIterator[bytes]) -> AsyncIterator[_Received]:
     """The stream as a file, hashed on the way; gone with the block."""
-    with tempfile.NamedTemporaryFile(dir=house.scratch, prefix="upload-") as file:
+    # Its own `with` would leave the file when a full disk refuses also what is written while closing.
+    with disk(), closing(tempfile.NamedTemporaryFile(dir=house.scratch, prefix="upload-")) as file:
         hash, size = hashlib.sha256(), 0
 
         def keep(piece: bytes) -> None:

@@ -1,12 +1,13 @@
 """The public API: which rows and values are visible, under which names, to whom."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
 
 from schema.values import SCALARS  # isort: skip  # the values first: faces refer to them
 from schema.errors import DiscreetErrors, PublicErrors
@@ -20,7 +21,12 @@ EXTENSIONS: list[type[SchemaExtension]] = [TokenLimiter, CostLimiter, OneOperati
 
 
 class Schema(strawberry.Schema):
-    """Ours logs unexpected errors where it masks them, with a request id, and nothing else."""
+    """Ours answers so many requests at once, and logs unexpected errors where it masks them, nothing else."""
+
+    async def execute(self, *request: Any, **named: Any) -> ExecutionResult:
+        """A request that finds no seat waits, holding nothing; streams and sockets have limits of their own."""
+        async with named["context_value"].house.seats:
+            return await super().execute(*request, **named)
 
     def process_errors(
         self, errors: Sequence[GraphQLError], execution_context: ExecutionContext | None = None

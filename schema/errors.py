@@ -21,8 +21,8 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.utils.str_converters import to_camel_case
 
 from auth.errors import Forbidden, Unauthenticated
-from db.errors import Conflict, Limited, NotFound
-from engine.errors import InvalidInput
+from db.errors import Busy, Conflict, Full, Limited, NotFound
+from engine.errors import InvalidInput, cut
 
 CODES: Mapping[type[BaseException], str] = MappingProxyType(
     {
@@ -30,6 +30,8 @@ CODES: Mapping[type[BaseException], str] = MappingProxyType(
         NotFound: "NOT_FOUND",
         Conflict: "CONFLICT",
         Limited: "LIMIT_EXCEEDED",
+        Full: "LIMIT_EXCEEDED",
+        Busy: "LIMIT_EXCEEDED",
         Forbidden: "FORBIDDEN",
         Unauthenticated: "UNAUTHENTICATED",
     }
@@ -61,9 +63,11 @@ class PublicErrors(MaskErrors):
         if code is None:
             return self._masked(error, cause)
         extensions: dict[str, Any] = {"code": code}
+        said = str(cause)
         if isinstance(cause, InvalidInput) and cause.at:
             extensions["argument"] = self._argument(error, cause.at)
-        return _coded(error, str(cause), extensions)
+            said = _in_our_names(said, cause.at)
+        return _coded(error, said, extensions)
 
     def _masked(self, error: GraphQLError, cause: BaseException) -> GraphQLError:
         request_id = getattr(self.execution_context.context, "request_id", "unknown")
@@ -123,9 +127,17 @@ def _leading_to(name: str, fields: Mapping[str, Any], depth: int) -> tuple[str, 
     return None
 
 
+def _in_our_names(message: str, at: tuple[str | int, ...]) -> str:
+    """The message with the argument named as in the API: `modelId` for a `model_id` of Python."""
+    for name in at:
+        if isinstance(name, str):
+            message = re.sub(rf"\b{name}\b", to_camel_case(name), message)
+    return message
+
+
 def _coded(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
     return GraphQLError(
-        message,
+        cut(message),
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,

@@ -34,6 +34,9 @@ ROOTS = ("Query", "Mutation", "Subscription")
 STRUCTURE = ("Connection", "Edge")
 """Ends of the names of Relay's own types, which hold rows that were reached already."""
 
+FEW = 3
+"""Rows of each page on a way of several lists: what lies below a page is paid for once for each row."""
+
 Place = tuple[str | int, ...]
 
 
@@ -140,7 +143,9 @@ def document(way: tuple[Door, ...], selection: str) -> str:
         inner = f"__typename {selection}"
         paged = door.target.endswith("Connection")
         selection = (
-            f"{door.name} {{ edges {{ node {{ {inner} }} }} }}" if paged else f"{door.name} {{ {inner} }}"
+            f"{door.name}(first: {FEW}) {{ edges {{ node {{ {inner} }} }} }}"
+            if paged
+            else f"{door.name} {{ {inner} }}"
         )
     return f"{{ {selection} }}"
 
@@ -168,6 +173,12 @@ def selection_of(door: Door) -> str:
     if isinstance(target, GraphQLInterfaceType):
         return "{ __typename id }"
     return f"{{ {everything(target.name)} }}"
+
+
+def use_of(door: Door) -> str:
+    """A field without arguments, and all that is behind it; little of each page."""
+    few = f"(first: {FEW})" if door.target.endswith("Connection") else ""
+    return f"{door.name}{few} {selection_of(door)}"
 
 
 def id_places(door: Door) -> list[Place]:

@@ -100,6 +100,58 @@ async function signsIn() {
   expect(kept.length === 0, `localStorage holds ${kept}`);
 }
 
+/** The system, or the reader in GraphiQL's settings, goes from light to dark and back: all text stays readable. */
+async function followsTheme() {
+  const least = {};
+  const seen = async (moment, dark) => {
+    await page.waitForFunction((dark_) => document.querySelector(".graphiql-query-editor .vs-dark") !== null === dark_, dark, { timeout: 5_000 })
+      .catch(() => expect(false, `${moment}: the editors stay ${dark ? "light" : "dark"}`));
+    least[moment] = await page.evaluate(leastContrast);
+    expect(least[moment] >= 3, `${moment}: contrast ${least[moment]}`);
+    if (screenshot && moment === "dark system") await page.screenshot({ path: screenshot.replace(/(\.\w+)$/, "-dark$1") });
+  };
+  const choose = async (name) => {
+    await button("Open settings dialog").click();
+    await button(name).click();
+    await page.keyboard.press("Escape");
+    await page.locator(".graphiql-dialog").waitFor({ state: "detached" });
+  };
+  const own = process.env.COLOR_SCHEME === "dark" ? "dark" : "light";
+  await page.emulateMedia({ colorScheme: "dark" });
+  await seen("dark system", true);
+  await choose("Light");
+  await seen("light chosen", false);
+  await page.emulateMedia({ colorScheme: "light" });
+  await choose("Dark");
+  await seen("dark chosen", true);
+  await choose("System");
+  await seen("light system", false);
+  await page.emulateMedia({ colorScheme: own });
+  await seen("as it began", own === "dark");
+  return { least };
+}
+
+/** The lowest contrast of a text in an editor with what is behind it, as WCAG counts it; runs in the page. */
+function leastContrast() {
+  const parts = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const light = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map((each) => each / 255).map((each) => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    if (!element) return [255, 255, 255];
+    const [red, green, blue, alpha = 1] = parts(getComputedStyle(element).backgroundColor);
+    if (alpha === 1) return [red, green, blue];
+    const below = behind(element.parentElement);
+    return [red, green, blue].map((each, n) => alpha * each + (1 - alpha) * below[n]);
+  };
+  const contrasts = [...document.querySelectorAll(".monaco-editor .view-line span span")]
+    .filter((span) => span.textContent.trim())
+    .map((span) => [light(parts(getComputedStyle(span).color)), light(behind(span))].sort((a, b) => b - a))
+    .map(([high, low]) => (high + 0.05) / (low + 0.05));
+  return Math.round(Math.min(...contrasts) * 100) / 100;
+}
+
 async function queries() {
   const [answer] = await run({ query: "{ me { email } }" });
   expect(answer?.data?.me?.email === email, JSON.stringify(answer));
@@ -199,6 +251,7 @@ try {
   await check("wrong password", refusesWrongPassword);
   await check("sign in", signsIn);
   await check("query", queries);
+  await check("theme", followsTheme);
   if (documents.mutation) await check("mutation", mutates);
   if (documents.subscription) await check("subscription", subscribes);
   if (screenshot) await page.screenshot({ path: screenshot });

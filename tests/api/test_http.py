@@ -124,6 +124,53 @@ async def test_every_answer_has_the_security_headers_and_an_id(api, path):
             assert response.headers["cache-control"] == "no-store"
 
 
+OUTSIDE = [
+    ("GET", "/missing", 404, "NOT_FOUND", "there is nothing at this address; the API is at /graphql"),
+    ("POST", "/static/missing", 404, "NOT_FOUND", "there is nothing at this address; the API is at /graphql"),
+    (
+        "GET",
+        "/static/dashboard/x.js",
+        404,
+        "NOT_FOUND",
+        "there is nothing at this address; the API is at /graphql",
+    ),
+    ("GET", "/uploads/x", 405, "BAD_INPUT", "this address takes only PUT"),
+    ("POST", "/static/dashboard/x.js", 405, "BAD_INPUT", "this address takes only GET, HEAD"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "code", "said"), OUTSIDE)
+async def test_what_is_refused_outside_graphql_has_the_shape_of_its_errors(
+    api, method, path, status, code, said
+):
+    response = await api.http.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {"errors": [{"message": said, "extensions": {"code": code}}]}
+    if status == 405:
+        assert response.headers["allow"] == said.removeprefix("this address takes only ")
+
+
+@pytest.fixture
+def unbuilt(monkeypatch, tmp_path) -> None:
+    """The dashboard before `make dashboard`; to be asked for before the server."""
+    monkeypatch.setattr("app.server.DIST", tmp_path / "dist")
+
+
+async def test_without_a_built_page_its_files_are_missing_and_nothing_fails(unbuilt, api):
+    for path in ("assets/graphiql.js", "graphiql.html", ""):
+        response = await api.http.get(f"/static/dashboard/{path}")
+        assert response.status_code == 404
+        assert response.json()["errors"][0]["extensions"] == {"code": "NOT_FOUND"}
+    page = await api.http.get("/graphql", headers={"accept": "text/html"})
+    assert page.status_code == 404 and "make dashboard" in page.json()["errors"][0]["message"]
+
+
+async def test_the_bare_address_leads_to_the_page(api):
+    response = await api.http.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/graphql")
+
+
 async def test_nothing_outside_its_folder_is_served(api):
     for path in ("%2e%2e/package.json", "..%2fpackage.json", "assets/..%2f..%2fpackage.json", "/etc/passwd"):
         assert (await api.http.get(f"/static/dashboard/{path}")).status_code == 404
@@ -141,7 +188,8 @@ async def test_a_foreign_host_is_refused(api):
     for host in ("evil.example", "localhost.evil.example", "", "127.0.0.2"):
         response = await api.http.post("/graphql", json={"query": ME}, headers=as_viewer(api, host=host))
         assert response.status_code == 400
-        assert "viewer@" not in response.text
+        (error,) = response.json()["errors"]
+        assert error["extensions"] == {"code": "BAD_INPUT"} and "ALLOWED_HOSTS" in error["message"]
 
 
 @pytest.fixture
@@ -161,6 +209,10 @@ async def test_only_named_origins_may_ask_from_a_browser(api):
     assert "access-control-allow-credentials" not in allowed.headers
     refused = await api.http.options("/graphql", headers={"origin": "https://evil.example"} | asked)
     assert refused.status_code == 400 and "access-control-allow-origin" not in refused.headers
+    assert refused.json()["errors"] == [
+        {"message": "Disallowed CORS origin", "extensions": {"code": "BAD_INPUT"}}
+    ]
+    assert "origin" in refused.headers["vary"].lower()
 
     answered = await api.http.post(
         "/graphql", json={"query": ME}, headers=as_viewer(api, origin="https://app.example")
@@ -206,6 +258,9 @@ async def test_in_production_graphiql_is_off_and_https_is_asked_for(production):
     assert page.status_code == 404
     assert page.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
     assert "max-age" in page.headers["strict-transport-security"]
+    bare = await production.http.get("/")
+    assert bare.status_code == 404
+    assert bare.json()["errors"][0]["extensions"] == {"code": "NOT_FOUND"}
 
 
 async def test_in_production_a_probe_is_answered_whatever_hosts_are_allowed(settings):

@@ -1,14 +1,19 @@
 """What is too large is refused before it costs anything: documents, bodies, variables, tokens."""
 
+import asyncio
 import time
+from contextlib import AsyncExitStack
 from functools import partial
 
 import pytest
 from graphql import get_introspection_query
+from sqlalchemy import event
 
 from tests.client import START
 
 CPU_SECONDS = 0.2
+ME = "{ me { id } }"
+MODELS = "{ models(first: 1) { edges { node { id } } } }"
 
 
 def spread(count: int, body: str = "...F{next} ...F{next}", last: str = "id") -> str:
@@ -81,6 +86,56 @@ async def test_a_hostile_document_is_refused_cheaply(api):
 
     taken = {what: await costs(partial(ask, what, document)) for what, document in TOO_MUCH.items()}
     assert {what: seconds for what, seconds in taken.items() if seconds > CPU_SECONDS} == {}
+
+
+def lists(depth: int, first: str = "") -> str:
+    """Lists below lists: the analyses of the models of the analyses, and so on."""
+    inner = "id type status stage message createdAt"
+    for _ in range(depth):
+        inner = f"model {{ analyses{first} {{ edges {{ node {{ {inner} }} }} }} }}"
+    return f"analyses{first} {{ edges {{ node {{ {inner} }} }} }}"
+
+
+FORTY = "(first: $n)"
+TOO_MANY_ROWS = {
+    "said": (f"{{ {lists(2, '(first: 40)')} }}", {}),
+    "not said": (f"{{ {lists(2)} }}", {}),
+    "as a variable": (f"query ($n: Int!) {{ {lists(2, FORTY)} }}", {"n": 40}),
+    "as a default": (f"query ($n: Int! = 40) {{ {lists(2, FORTY)} }}", {}),
+    "as nonsense": (f"query ($n: Int!) {{ {lists(2, FORTY)} }}", {"n": "40"}),
+    "below zero": (f"query ($n: Int!) {{ {lists(2, FORTY)} }}", {"n": -1_000}),
+    "in a fragment": (
+        f"query ($n: Int!) {{ ...A }} fragment A on Query {{ {lists(2, FORTY)} }}",
+        {"n": 40},
+    ),
+    "with lists in reports": (
+        "{ analyses(first: 100) { edges { node { model { analyses(first: 20) { edges { node {"
+        " report { attributes { findings { metric value } groups { size } } } } } } } } } } }",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("how", TOO_MANY_ROWS)
+async def test_lists_below_lists_are_refused_by_the_rows_they_may_have(api, how):
+    document, variables = TOO_MANY_ROWS[how]
+    answer = await api("viewer", document, **variables)
+    assert answer.data is None
+    assert answer.code == "LIMIT_EXCEEDED"
+    assert "50000 values" in answer.errors[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("document", "variables"),
+    [
+        (f"{{ {lists(2, '(first: 10)')} }}", {}),
+        (f"query ($n: Int! = 40) {{ {lists(2, FORTY)} }}", {"n": 5}),
+        (f"{{ {lists(0, '(first: 100)')} }}", {}),
+    ],
+)
+async def test_fewer_rows_of_each_list_are_answered(api, document, variables):
+    answer = await api("viewer", document, **variables)
+    assert answer.errors == []
 
 
 WITHIN = {
@@ -202,3 +257,24 @@ async def test_a_token_over_eight_kib_is_refused_cheaply(api, length):
         assert put.status_code == 401
 
     assert await costs(ask) < CPU_SECONDS / 4
+
+
+async def test_without_a_free_connection_the_server_is_busy_not_broken(api, application, caplog):
+    pool = application.state.house.database.engine
+    pool.pool._timeout = 0.1
+    async with AsyncExitStack() as held:
+        for _ in range(pool.pool.size() + pool.pool._max_overflow):
+            await held.enter_async_context(pool.connect())
+        answer = await api("viewer", ME)
+        assert answer.code == "LIMIT_EXCEEDED"
+        assert answer.errors[0]["message"] == "the server is busy, try again in a moment"
+    assert (await api("viewer", ME)).errors == []
+
+
+async def test_who_asks_is_looked_up_once_for_many_that_ask_at_the_same_moment(api, application):
+    asked = []
+    engine = application.state.house.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    answers = await asyncio.gather(*(api(who, MODELS) for who in ["viewer", "admin", "stranger"] * 33))
+    assert [answer.errors for answer in answers if answer.errors] == []
+    assert sum("FROM users" in statement for statement in asked) < 60  # each for itself would be 99

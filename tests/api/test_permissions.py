@@ -131,7 +131,7 @@ async def test_whoever_is_not_signed_in_enters_only_where_anyone_may(api, url, i
 async def test_a_denied_edge_is_null_at_its_path_and_its_siblings_are_served(api, ids, monkeypatch):
     for door in edges():
         way = ways_to(door.parent, without=door.requires)
-        asked = document(way, f"id {door.name} {walk.selection_of(door)}")
+        asked = document(way, f"id {walk.use_of(door)}")
         allowed = await api("admin", asked)
         assert allowed.errors == []
         assert at_end(allowed.data, way)[door.name] is not None
@@ -158,7 +158,7 @@ def at_end(data: Any, way: tuple[Door, ...]) -> Any:
 async def test_each_role_passes_exactly_the_edges_its_grants_say(api, ids, role):
     for door in edges():
         way = ways_to(door.parent)
-        answer = await api(role, document(way, f"{door.name} {walk.selection_of(door)}"))
+        answer = await api(role, document(way, f"{walk.use_of(door)}"))
         granted = Permission(door.requires) in GRANTS[t.Role(role)]
         refused = [error for error in answer.errors if error["path"][-1] == door.name]
         assert [error["extensions"]["code"] for error in refused] == ([] if granted else ["FORBIDDEN"])

@@ -20,6 +20,7 @@ OPEN = {
 WITHOUT_LOCK = {"SignedIn.viewer"}  # oneself, to who has just given the password
 SENSITIVE = {"Dataset.preview": Permission.DATASET_PREVIEW}
 ROUTES = {
+    "/": "leads to the page, outside production only",
     "/graphql": "each field has its own lock",
     "/uploads/{ticket}": "the ticket in the address is the permission",
     "/health": "says only that the process lives",

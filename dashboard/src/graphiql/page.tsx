@@ -8,6 +8,7 @@ import { forget, keep, restore, type Session } from "../session";
 import { open } from "./fetcher";
 import { SignIn } from "./sign-in";
 import { STARTERS } from "./starters";
+import { SystemTheme } from "./system-theme";
 
 export function Page() {
   const [session, setSession] = useState(restore);
@@ -92,7 +93,7 @@ export function Page() {
           {...(token || readable ? {} : { schema: null })}
         >
           <GraphiQL.Logo>
-            <></>
+            <SystemTheme />
           </GraphiQL.Logo>
         </GraphiQL>
       </main>

@@ -38,7 +38,7 @@ export function SignIn({ notice, onSignedIn }: Props) {
     <section className="sign-in" aria-labelledby={title}>
       <div className="invitation">
         <h2 id={title}>Sign in to explore</h2>
-        <p>Use your account on this server. The sign-in lasts until you close this browser tab.</p>
+        <p>Use your account on this server; the demo prints one. The sign-in ends with this browser tab.</p>
       </div>
       <div className="way-in">
         <form onSubmit={(event) => void submit(event)}>

@@ -29,6 +29,9 @@ query WhoAmI {
 const WHAT_IS_HERE = `# The models and datasets of your organization.
 # Copy the id of a model and of a dataset:
 # the next tab needs both.
+#
+# None yet? The documentation has registerModel,
+# and requestDatasetUpload for a file.
 
 query WhatIsHere {
   models(first: 10) {
