@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.console import Console
@@ -16,8 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 import app.checks
 import app.home
 import app.logs
+import app.server
+import app.serving
 from app.secret import secret
 from app.settings import settings
+from app.supervisor import end_with_supervisor
 from auth.errors import Unauthenticated
 from auth.passwords import check_strength, hashed
 from auth.tokens import Tokens
@@ -38,6 +40,7 @@ cli = typer.Typer(
 console = Console(stderr=True)
 
 FRAME_BYTES = 64 * 1024
+Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 
 
 @cli.command()
@@ -53,12 +56,13 @@ def demo() -> None:
 
 
 @cli.command(hidden=True)
-def http() -> None:
+def http(supervised: Supervised = False) -> None:
     """Run only the HTTP server, on the database that DATABASE_URL names."""
+    if supervised:
+        end_with_supervisor()
     chosen = settings()
-    uvicorn.run(
-        "app.server:create",
-        factory=True,
+    code = app.serving.run(
+        app.server.create(chosen),
         host=chosen.host,
         port=chosen.port,
         log_config=None,
@@ -68,15 +72,17 @@ def http() -> None:
         ws_per_message_deflate=False,
         ws="websockets-sansio",
         limit_concurrency=chosen.worker_connections,
-        timeout_graceful_shutdown=5,
     )
+    raise typer.Exit(code)
 
 
 @cli.command()
-def worker() -> None:
+def worker(supervised: Supervised = False) -> None:
     """Run one worker: it takes jobs from the queue and runs each in a limited child process."""
     import app.working  # noqa: PLC0415  # brings DuckDB and SciPy, which the other commands do without
 
+    if supervised:
+        end_with_supervisor()
     chosen = settings()
     app.logs.set_up(chosen.log_level, debug=chosen.debug)
     with app.home.database(chosen) as url:

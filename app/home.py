@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.supervisor import Program, Supervisor
 from auth.passwords import hashed
 from db.embedded import EmbeddedServer, default_folder
+from db.embedded_folder import locked
 from db.errors import Conflict, NotFound
 from db.migrate import migrate
 from db.people import People
@@ -38,7 +39,7 @@ def run(chosen: Settings, *, demo: bool) -> int:
     app.logs.set_up(chosen.log_level, debug=chosen.debug)
     _check_ports(chosen)
     key = secret(chosen)
-    with embedded(chosen) as server:
+    with embedded(chosen) as server, alone(chosen) if server else contextlib.nullcontext():
         url = server.url(DATABASE) if server else given(chosen)
         if server or demo:
             migrate(url)
@@ -97,6 +98,20 @@ def embedded(chosen: Settings) -> Iterator[EmbeddedServer | None]:
         yield server
 
 
+@contextlib.contextmanager
+def alone(chosen: Settings) -> Iterator[None]:
+    """Serve this folder as the only one; the lock ends with the process, however that ends."""
+    lock = locked(chosen.data / "serving")
+    if lock is None:
+        raise Conflict(
+            f"FairMind already runs on the data in {chosen.data}: stop that one, or choose another folder with DATA_PATH"
+        )
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def given(chosen: Settings) -> str:
     if chosen.database_url is None:
         raise ValueError("DATABASE_URL is not set")
@@ -107,7 +122,7 @@ def _programs(chosen: Settings, url: str, key: str) -> list[Program]:
     environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET_KEY": key, "DATA_PATH": str(chosen.data)}
     environment["LOG_LEVEL"] = chosen.log_level
     return [
-        Program(name, (sys.executable, "-m", "app", command), environment)
+        Program(name, (sys.executable, "-m", "app", command, "--supervised"), environment)
         for name, command in (("server", "http"), ("worker", "worker"))
     ]
 

@@ -1,7 +1,8 @@
 """Keeps the processes of one command alive: starts them, brings back what ended, stops them in order.
 
 Each program leads a session of its own, so that Ctrl-C in a terminal reaches only the supervisor. When the supervisor
-itself is killed, the kernel ends them (on Linux) and the database.
+itself is killed, the kernel ends them (on Linux) and the database, and so do they themselves (see
+`end_with_supervisor`): their standard input is a pipe that it holds and nobody writes to.
 """
 
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from threading import Thread
 
 import structlog
 
@@ -20,12 +22,26 @@ from db.embedded_host import end_with
 
 TICK_S, DATABASE_S = 0.25, 1.0
 PATIENCE_S = 15.0
+ALONE_S = 5.0
+"""How long a program may go on when its supervisor, and with it the database of our own, is gone."""
 YOUNG_S, SETTLED_S = 5.0, 30.0  # a program that ends younger has failed to start; an older one is sound
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 MOST_FAILURES = 5
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = structlog.get_logger()
+
+
+def end_with_supervisor() -> None:
+    """Called by a program, as one of a supervisor: end with it, on any system and whatever it is busy with."""
+    Thread(target=_end_when_alone, name="end with the supervisor", daemon=True).start()
+
+
+def _end_when_alone() -> None:
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ALONE_S)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,9 @@ class Supervisor:
             The exit code: 0, or 1 if a program failed to start time and again before all was ready.
         """
         with ExitStack() as undoing:
+            ends = os.pipe()
+            for end in ends:
+                undoing.callback(os.close, end)
             for number in STOPPING:
                 before = signal.getsignal(number)
                 if before is not signal.SIG_IGN:  # as under nohup
@@ -64,14 +83,14 @@ class Supervisor:
             undoing.callback(self._stop)
             if self._database is not None:
                 self._database.ensure()
-            return self._keep(ready, on_ready)
+            return self._keep(ends[0], ready, on_ready)
 
-    def _keep(self, ready: Callable[[], bool], on_ready: Callable[[], None]) -> int:
+    def _keep(self, lifeline: int, ready: Callable[[], bool], on_ready: Callable[[], None]) -> int:
         is_ready = False
         while not self._stopping:
             self._keep_database()
             for child in self._children:
-                child.keep()
+                child.keep(lifeline)
                 if not is_ready and child.failures >= MOST_FAILURES:
                     sys.stderr.write(
                         f"fairmind: {child.program.name} does not start: it ended {child.failures} times"
@@ -121,12 +140,12 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._born = self._due = 0.0
 
-    def keep(self) -> None:
+    def keep(self, lifeline: int) -> None:
         """Start it if it is due; note its end if it ended."""
         now = time.monotonic()
         if self._process is None:
             if now >= self._due:
-                self._start(now)
+                self._start(now, lifeline)
         elif (code := self._process.poll()) is not None:
             self.kill()  # its own children, should it have left any behind
             self._process = None
@@ -146,12 +165,12 @@ class _Child:
             with suppress(ProcessLookupError, PermissionError):  # macOS: the latter if only zombies are left
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _start(self, now: float) -> None:
+    def _start(self, now: float, lifeline: int) -> None:
         self._born = now
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 self.program.argv,
-                stdin=subprocess.DEVNULL,
+                stdin=lifeline,
                 env=self.program.env,
                 start_new_session=True,
                 preexec_fn=end_with(os.getpid(), signal.SIGTERM),

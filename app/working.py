@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import signal
+import tempfile
+from pathlib import Path
 
 import structlog
 
-from app.leftovers import swept
+from app.leftovers import sweep_silent, swept
 from app.settings import Settings
 from db.blobs import Blobs
 from db.session import Database
-from jobs.children import Children
+from jobs.children import PREFIX, SOCKET, Children
 from jobs.work import Workshop
 from jobs.worker import Worker
 
@@ -28,6 +30,7 @@ def workshop(chosen: Settings) -> Workshop:
 
 async def work(chosen: Settings, url: str) -> None:
     """Run jobs until the process is told to stop; what is unfinished then goes back into the queue."""
+    sweep_silent(Path(tempfile.gettempdir()), f"{PREFIX}*/{SOCKET}")
     direct = chosen.database_direct_url.get_secret_value() if chosen.database_direct_url else url
     database = Database(url, pool_size=4, max_connections=chosen.database_max_connections)
     worker = Worker(
@@ -39,8 +42,14 @@ async def work(chosen: Settings, url: str) -> None:
     task = asyncio.create_task(worker.work())
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, task.cancel)
+        loop.add_signal_handler(name, _stop, task)
     log.info("worker started", processes=chosen.worker_processes)
     with contextlib.suppress(asyncio.CancelledError):
         await task
     await database.close()
+
+
+def _stop(task: asyncio.Task[None]) -> None:
+    """Once: a second word would cut off the jobs that the first one lets end."""
+    if not task.cancelling():
+        task.cancel()

@@ -14,6 +14,19 @@ OWNER = "fairmind"
 LOG_BYTES = 16 << 20
 
 
+def locked(file: Path) -> int | None:
+    """A descriptor that holds this file for as long as it is open; None if another process holds it."""
+    lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return lock
+
+
 class ServerFolder:
     """Holds `lock`, taken for as long as the owning process lives, `data`, private, and `server.log`."""
 
@@ -32,16 +45,8 @@ class ServerFolder:
         if self._lock is not None:
             return True
         make_folders(self.path)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            if isinstance(error, BlockingIOError):
-                return False
-            raise
-        self._lock = lock
-        return True
+        self._lock = locked(self.path / "lock")
+        return self.taken
 
     def release(self) -> None:
         if self._lock is not None:

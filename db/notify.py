@@ -7,13 +7,14 @@ merged without harm: every few seconds one query asks for all waiters together w
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from uuid import UUID
 
 import asyncpg
 import structlog
 from sqlalchemy import text
 
+from db.alongside import alongside
 from db.session import AWAY, Database
 
 CHANNEL = "fairmind_events"
@@ -64,16 +65,9 @@ class Hub:
     def waiters(self) -> int:
         return sum(len(flags) for flags in self._waiting.values())
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
+    def listening(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Listen until the block ends, connecting again whenever the database was away."""
-        task = asyncio.create_task(self._listen())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        return alongside(self._listen())
 
     async def _listen(self) -> None:
         while True:

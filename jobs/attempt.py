@@ -26,7 +26,8 @@ from db.session import Database, Scope, when_back
 from engine.values import Step
 
 DEATHS = 3
-"""Workers that may stop while they run a job before the job is held to be the cause."""
+"""Workers or children that may stop while they run a job before the job is held to be the cause."""
+WORKERS_STOPPED = f"{DEATHS} workers stopped while they ran this"
 SETTLED_S = 15
 """Time after a start of the database in which a worker without a heartbeat was cut off rather than killed."""
 AT_ONCE = 4
@@ -112,6 +113,21 @@ class Attempt:
         """Give the work back unharmed, because this worker stops."""
         await self._end(t.Status.QUEUED, "queued", "Waiting for another worker", finished_at=None)
 
+    async def died(self, reason: str) -> bool:
+        """Put the work back whose child was killed, which counts against it; whether it was given up instead."""
+        return await when_back(partial(self._died, reason))
+
+    async def _died(self, reason: str) -> bool:
+        async with self.database.write(self.scope) as session:
+            row = await self._locked(session)
+            given_up = _counted(row, 1, f"{reason}; it was stopped {row.deaths + 1} times")
+            if not given_up:
+                row.status, row.stage = t.Status.QUEUED, "queued"
+                row.message = "Its process was stopped by the system, waiting for another try"
+            await record(session, self.subject, row)
+        await tell(self.database, self.scope.organization_id)
+        return given_up
+
     async def _end(self, status: t.Status, stage: str, message: str, **values: Any) -> None:
         await when_back(partial(self._set, status, stage, message, values))
 
@@ -144,18 +160,16 @@ async def claim(database: Database, subject: t.Subject, scope: Scope, id: UUID) 
             return None
         if row.status.ended:
             return None
-        if row.status is t.Status.RUNNING:
-            row.deaths += await _death(session)
-        if row.deaths >= DEATHS:
-            _give_up(row)
-        else:
+        running = row.status is t.Status.RUNNING
+        given_up = running and _counted(row, await _death(session), WORKERS_STOPPED)
+        if not given_up:
             await _turn(session, scope, id)
             row.attempt += 1
             row.status, row.stage, row.message = t.Status.RUNNING, "starting", "A worker has started"
             row.started_at = row.started_at or t.now()
         await record(session, subject, row)
     await tell(database, scope.organization_id)
-    if row.status is t.Status.FAILED:
+    if given_up:
         return None
     return Attempt(database=database, subject=subject, scope=scope, id=id, number=row.attempt, row=row)
 
@@ -169,10 +183,7 @@ async def left_behind(database: Database, subject: t.Subject, scope: Scope, id: 
             return
         if row.status is not t.Status.RUNNING:
             return
-        row.deaths += await _death(session)
-        if row.deaths >= DEATHS:
-            _give_up(row)
-        else:
+        if not _counted(row, await _death(session), WORKERS_STOPPED):
             row.status, row.stage = t.Status.QUEUED, "queued"
             row.message = "Its worker stopped, waiting for another one"
         await record(session, subject, row)
@@ -189,9 +200,14 @@ def _stands_at(row: t.Worked, step: Step) -> bool:
     return (row.stage, row.message) == (step.stage, step.message) and row.progress >= min(step.fraction, 1.0)
 
 
-def _give_up(row: t.Worked) -> None:
+def _counted(row: t.Worked, deaths: int, reason: str) -> bool:
+    """Hold deaths against the work; whether it is given up, since they were too many."""
+    row.deaths += deaths
+    if row.deaths < DEATHS:
+        return False
     row.status, row.stage, row.finished_at = t.Status.FAILED, "failed", t.now()
-    row.error = row.message = f"{DEATHS} workers stopped while they ran this, so it is not tried again"
+    row.error = row.message = f"{reason}, so it is not tried again"
+    return True
 
 
 async def _turn(session: AsyncSession, scope: Scope, id: UUID) -> None:

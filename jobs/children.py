@@ -39,8 +39,11 @@ MEMORY_BYTES = 6 * 1024**3
 SECONDS = 1800.0
 LAST_WORDS_S = 2.0
 _HEADER = 4
-_OUT_OF_MEMORY = (-signal.SIGKILL, -signal.SIGABRT)
-"""How a child ends when the system takes its memory, or a library finds none and gives up."""
+PREFIX, SOCKET = "fairmind-", "steps"
+"""The folder in the system's place for temporary files, and in it what a worker's children tell."""
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+"""How a child ends that the system or a person kills; our own limits end it in other ways."""
+_STOPPED = "the work was stopped by the system, most likely because it needed more memory than there is"
 _PRELOAD = [
     "duckdb",
     "numpy",
@@ -53,6 +56,10 @@ _PRELOAD = [
 
 class ChildFailed(Exception):
     """The child ended without a result; the message says what a person can do about it."""
+
+
+class Killed(Exception):
+    """The child was killed from outside, by which another try need not be hit."""
 
 
 class Crashed(Exception):
@@ -93,8 +100,12 @@ class Running(Generic[Result]):
             raise ChildFailed(
                 f"the work took longer than {SECONDS / 60:.0f} minutes and was stopped"
             ) from None
-        except (ProcessExpired, BrokenProcessPool) as error:
-            raise ChildFailed(_ended(getattr(error, "exitcode", None))) from None
+        except BrokenProcessPool:  # an idle neighbour was killed
+            raise Killed(_STOPPED) from None
+        except ProcessExpired as error:
+            if error.exitcode in _KILLED:
+                raise Killed(_STOPPED) from None
+            raise ChildFailed(_ended(error.exitcode)) from None
         except OSError as error:  # the child lets no other one pass
             raise ChildFailed("the server has no room left on its disk, so the work was stopped") from error
 
@@ -112,8 +123,8 @@ class Children:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Run children for as long as the block lasts; the first ones are warmed up in the background."""
-        with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
-            self._address = str(Path(folder) / "steps")
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            self._address = str(Path(folder) / SOCKET)
             server = await asyncio.start_unix_server(self._hear, self._address)
             warming = asyncio.create_task(self._ready())
             try:
@@ -248,7 +259,7 @@ def _memory() -> str:
 
 
 def _ended(exitcode: int | None) -> str:
-    if exitcode in _OUT_OF_MEMORY:
-        return "the work was stopped by the system, most likely because it needed more memory than there is"
+    if exitcode == -signal.SIGABRT:  # a library that finds no memory gives up
+        return _STOPPED
     said = "" if exitcode is None else f" ({exitcode})"
     return f"the process that did the work ended unexpectedly{said}"

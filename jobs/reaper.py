@@ -6,7 +6,7 @@ row that is queued or running always has an entry that will be looked at.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,6 +17,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
+from db.alongside import alongside
 from db.session import AWAY, Database, Scope
 from db.tables import Subject
 from jobs.attempt import TABLES, left_behind
@@ -30,16 +31,11 @@ _FORGET = "DELETE FROM procrastinate_jobs WHERE status NOT IN ('todo', 'doing')"
 log = structlog.get_logger()
 
 
-@contextlib.asynccontextmanager
-async def reaping(app: App, worker: Worker, database: Database, stalled_s: float) -> AsyncIterator[None]:
+def reaping(
+    app: App, worker: Worker, database: Database, stalled_s: float
+) -> contextlib.AbstractAsyncContextManager[None]:
     """Look for lost work as long as the block lasts."""
-    task = asyncio.create_task(_Reaper(app, worker, database, stalled_s).reap())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return alongside(_Reaper(app, worker, database, stalled_s).reap())
 
 
 @dataclass

@@ -23,12 +23,14 @@ from db.session import AWAY, Database, Scope
 from db.tables import Subject
 from engine.errors import EngineError
 from jobs.attempt import Attempt, Busy, Lost, claim
-from jobs.children import ChildFailed, Crashed
+from jobs.children import ChildFailed, Crashed, Killed
 from jobs.reaper import reaping
 from jobs.tasks import TASKS
 from jobs.work import Workshop
 
 HEARTBEAT_S, STALLED_S, GRACE_S, RELEASE_S = 2.0, 6.0, 5.0, 10.0
+CONNECTION_S = 5.0
+"""How long the queue waits for a connection: a worker that stops without a database need not hope for long."""
 LONGEST_PAUSE_S = 60
 ATTEMPTS = 12
 """How often work is begun before a store or a disk that fails it each time is held to be the cause."""
@@ -83,7 +85,9 @@ class Worker:
                 await worker.run()  # type: ignore[no-untyped-call]
 
     def _app(self) -> procrastinate.App:
-        connector = procrastinate.PsycopgConnector(conninfo=self.url, min_size=1, max_size=self.at_once + 4)
+        connector = procrastinate.PsycopgConnector(
+            conninfo=self.url, min_size=1, max_size=self.at_once + 4, timeout=CONNECTION_S
+        )
         app = procrastinate.App(connector=connector)
         for subject in TASKS:
             app.task(name=subject.value, retry=Again())(self._task(subject))
@@ -106,6 +110,9 @@ class Worker:
             raise
         except (EngineError, ChildFailed) as error:
             await attempt.fail(str(error))
+        except Killed as error:
+            if not await attempt.died(str(error)):
+                raise
         except asyncio.CancelledError:
             await asyncio.shield(_given_back(attempt))
             raise

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from app.home import alone
+from app.settings import Settings
 from auth.tokens import Tokens
 from tests.app.conftest import CHECKOUT
 from tests.conftest import SECRET
@@ -182,6 +184,18 @@ def test_a_port_that_is_taken_is_one_line_at_once(fairmind):
     assert time.monotonic() - began < 20
     assert done.returncode == 1 and f"127.0.0.1:{number}" in one_line(done.stderr)
     assert "set PORT" in done.stderr and "set METRICS_PORT" in one_line(metrics.stderr)
+
+
+def test_a_second_server_on_the_same_data_is_refused_and_other_commands_are_not(fairmind, place, port):
+    given = {"DATABASE_URL": None, "DATA_PATH": str(place / "served"), "PORT": str(port)}
+    (place / "served").mkdir()
+    (place / "served").chmod(0o711)
+    with alone(Settings(_env_file=None, data_path=place / "served")):  # as a server that runs does
+        for command in ("serve", "demo"):
+            done = fairmind(command, **given)
+            said = one_line(done.stderr)
+            assert done.returncode == 1 and "stop that one, or choose another folder with DATA_PATH" in said
+        assert fairmind("migrate", **given).returncode == 0
 
 
 def test_an_address_of_another_machine_is_one_line(fairmind):

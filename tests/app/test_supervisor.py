@@ -26,10 +26,14 @@ POLITE = (
 STUBBORN = POLITE.replace(", sys.exit()", "")
 CHILD = f"name = 'child'; {STEADY}"
 PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {CHILD!r}]);time.sleep(60)"
+TIED = "from app.supervisor import end_with_supervisor; end_with_supervisor();"
 SUPERVISE = """
 import os, signal, sys
+from app import supervisor
 from app.supervisor import Program, Supervisor
 
+if sys.argv.pop(1) == "no help":
+    supervisor.end_with = lambda *_: None
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background inherits that it is ignored
 codes = [f"name = {name!r};{code}" for name, code in zip(sys.argv[1::2], sys.argv[2::2])]
 programs = [Program(name, [sys.executable, "-c", code], os.environ) for name, code in zip(sys.argv[1::2], codes)]
@@ -42,9 +46,9 @@ def supervise():
     """A process that supervises programs, each with a line of code, and leaves nothing to the next test."""
     started = []
 
-    def run(**programs: str) -> subprocess.Popen[str]:
+    def run(kernel: str = "helps", **programs: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISE, *(word for pair in programs.items() for word in pair)],
+            [sys.executable, "-c", SUPERVISE, kernel, *(word for pair in programs.items() for word in pair)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -132,6 +136,17 @@ def test_a_program_that_never_starts_is_given_up_by_name(supervise):
 def test_nothing_outlives_a_killed_supervisor(supervise):
     process = supervise(first=STEADY, second=POLITE)
     running = pids(process, "first", "second")
+    process.kill()
+    assert gone(*running.values())
+
+
+def test_where_the_kernel_does_not_help_programs_end_with_a_killed_supervisor_themselves(supervise):
+    busy = f"{TIED} from app import supervisor; supervisor.ALONE_S = 1; {STUBBORN}"
+    busy = busy.replace(
+        STEADY, f"import subprocess; subprocess.Popen([sys.executable, '-c', {CHILD!r}]); {STEADY}"
+    )
+    process = supervise(kernel="no help", idle=TIED + STEADY, busy=busy)
+    running = pids(process, "idle", "busy", "child")
     process.kill()
     assert gone(*running.values())
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from engine.errors import InvalidInput
 from engine.values import Step
 from jobs import children as module
-from jobs.children import ChildFailed, Children, Crashed
+from jobs.children import ChildFailed, Children, Crashed, Killed
 from tests.jobs import works
 from tests.jobs.conftest import alive, spawn
 from tests.waiting import eventually
@@ -82,9 +82,14 @@ async def test_taking_too_much_memory_is_said_in_words(children):
         await outcome(children, works.takes_memory)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
-async def test_a_child_killed_for_its_memory_says_memory_too(children, number):
+async def test_a_child_whose_library_finds_no_memory_says_memory_too(children):
     with pytest.raises(ChildFailed, match="more memory than there is"):
+        await outcome(children, works.is_killed, signal.SIGABRT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_child_that_was_killed_from_outside_has_not_failed(children, number):
+    with pytest.raises(Killed, match="more memory than there is"):
         await outcome(children, works.is_killed, number)
 
 

@@ -5,20 +5,26 @@ import gc
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+import jobs.worker
+from app.working import workshop
 from db import tables as t
 from db.embedded import EmbeddedServer
 from db.migrate import migrate
+from db.session import Database
+from jobs.worker import Worker
 from resolvers.ids import key
 from tests.conftest import soak_run
 from tests.jobs.resilience import all_ended, begin, outcome
 from tests.live import ACTIVITY, FOLLOW, PROGRESS, socket, sse
+from tests.waiting import eventually
 
 pytestmark = [  # a pool drops its dead connections for the collector to close
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -54,6 +60,29 @@ def restart(server: EmbeddedServer) -> None:
     pid = int((server.data / "postmaster.pid").read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
     assert server.ensure()
+
+
+async def test_a_worker_whose_database_is_away_stops_all_the_same(settings, url, server, monkeypatch):
+    monkeypatch.setattr(jobs.worker, "CONNECTION_S", 1.0)
+    database = Database(url, pool_size=1)
+    worker = Worker(url=url, database=database, workshop=workshop(settings), at_once=1)
+    task = asyncio.create_task(worker.work())
+    await eventually(lambda: registered(url), 30)
+    try:
+        await asyncio.to_thread(server.stop)
+        began = time.monotonic()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - began < 15
+    finally:
+        await asyncio.to_thread(server.start)
+        await database.close()
+
+
+def registered(url: str) -> bool:
+    with psycopg.connect(url) as owner:
+        return owner.execute("SELECT count(*) FROM procrastinate_workers").fetchone() == (1,)
 
 
 async def over_socket(address, token, document, field, heard, **variables):

@@ -1,7 +1,9 @@
 """A worker: whatever ends a job, the person reads why, and nothing is lost or left behind."""
 
 import asyncio
+import os
 import signal
+import socket
 import subprocess
 import time
 from itertools import pairwise
@@ -39,7 +41,7 @@ async def test_steps_are_stored_at_most_five_times_a_second_and_no_partial_resul
     [
         (works.refuses, (), "the column race is empty"),
         (works.takes_memory, (), "the work needed more than 6 GiB of memory and was stopped"),
-        (works.is_killed, (signal.SIGKILL,), "most likely because it needed more memory than there is"),
+        (works.is_killed, (signal.SIGABRT,), "most likely because it needed more memory than there is"),
         (works.is_killed, (signal.SIGSEGV,), "ended unexpectedly"),
     ],
 )
@@ -53,6 +55,31 @@ async def test_how_a_child_ends_is_told_to_the_person(table, hire, task, work, a
     assert (await table.events(id))[-1].message == row.error
 
 
+async def test_work_whose_child_was_killed_is_tried_again(table, hire, task, mark):
+    task(works.waits, 60, mark)
+    await hire()
+    id = await table.queued()
+    await eventually(lambda: mark.exists() and mark.read_text())
+    task(works.answer, 1)
+    os.kill(int(mark.read_text()), signal.SIGKILL)
+    row = await table.ended(id)
+    assert (row.status, row.attempt, row.deaths) == (t.Status.COMPLETED, 2, 1)
+    said = [event.message for event in await table.events(id)]
+    assert "Its process was stopped by the system, waiting for another try" in said
+
+
+async def test_work_whose_child_is_killed_three_times_is_failed_with_the_reason(table, hire, task):
+    task(works.is_killed, signal.SIGKILL)
+    await hire()
+    id = await table.queued()
+    row = await table.ended(id)
+    assert (row.status, row.attempt, row.deaths) == (t.Status.FAILED, 3, 3)
+    assert row.error == (
+        "the work was stopped by the system, most likely because it needed more memory than there is;"
+        " it was stopped 3 times, so it is not tried again"
+    )
+
+
 async def test_a_mistake_of_ours_is_masked_and_logged_without_the_data(table, hire, task, capfd):
     task(works.errs)
     await hire()
@@ -64,7 +91,7 @@ async def test_a_mistake_of_ours_is_masked_and_logged_without_the_data(table, hi
 
 
 async def test_a_job_that_fails_leaves_its_neighbour_alone(table, hire, monkeypatch, mark):
-    works_of = iter([(works.waits, 2, mark), (works.is_killed, signal.SIGKILL)])
+    works_of = iter([(works.waits, 2, mark), (works.is_killed, signal.SIGSEGV)])
 
     async def run(attempt, workshop):
         await attempt.complete(str(await compute(attempt, workshop, *next(works_of))))
@@ -201,16 +228,17 @@ async def run(attempt, workshop):
     await asyncio.sleep(600)
 
 if __name__ == "__main__":
+    jobs.worker.GRACE_S = 0.5
     jobs.worker.TASKS = {t.Subject.DATASET: run}
     chosen = Settings(_env_file=None)
     asyncio.run(work(chosen, chosen.database_url.get_secret_value()))
 """
 
 
-def spawned(folder: Path, url: str, manner: str) -> subprocess.Popen[bytes]:
+def spawned(folder: Path, url: str, manner: str, **environment: str) -> subprocess.Popen[bytes]:
     """A worker in a process of its own, whose jobs kill it or never end."""
     (folder / "worker.py").write_text(WORKER)
-    told = {"DATABASE_URL": url, "DATA_PATH": str(folder), "WORKER_PROCESSES": "1"}
+    told = {"DATABASE_URL": url, "DATA_PATH": str(folder), "WORKER_PROCESSES": "1"} | environment
     return spawn(str(folder / "worker.py"), manner, **told)
 
 
@@ -231,6 +259,30 @@ async def test_the_job_of_a_killed_worker_is_taken_over_by_another_within_15_sec
     assert time.monotonic() - started < 15
     assert (row.status, row.attempt, row.deaths) == (t.Status.COMPLETED, 2, 1)
     await asyncio.to_thread(dying.wait)
+
+
+async def test_a_worker_sweeps_what_a_killed_one_left_and_told_twice_to_stop_it_stops_once(
+    table, url, tmp_path, place, capfd
+):
+    left = place / "fairmind-left"
+    left.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(left / "steps"))
+    os.utime(left / "steps", (time.time() - 60,) * 2)
+    worker = spawned(tmp_path, url, "endless", TMPDIR=str(place))
+    try:
+        id = await table.queued()
+        await table.until(id, t.Status.RUNNING, seconds=60)
+        assert not left.exists()
+        for _ in range(2):
+            worker.terminate()
+            await asyncio.sleep(0.2)
+        await asyncio.to_thread(worker.wait, 20)
+    finally:
+        worker.kill()
+    row = await table.row(id)
+    assert (row.status, row.message) == (t.Status.QUEUED, "Waiting for another worker")
+    assert "AppNotOpen" not in capfd.readouterr().err
 
 
 async def test_a_job_that_kills_three_workers_is_failed_with_the_reason(table, url, tmp_path):
