@@ -4,6 +4,13 @@
   x InvalidInput  - the caller can fix it: shapes, ranges, unknown columns, unreadable files
 """
 
+import re
+
+LONGEST_QUOTE = 100
+_LONG_QUOTE = re.compile(
+    rf"""(?<![\w\\])(['"])((?:(?!\1)[^\\]|\\.){{{LONGEST_QUOTE}}})(?:(?!\1)[^\\]|\\.)+\1""", re.DOTALL
+)
+
 
 class EngineError(Exception):
     """Base class; the message is safe to show to the person who asked."""
@@ -17,11 +24,16 @@ class InvalidInput(EngineError):
     """
 
     def __init__(self, message: str, *, at: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
+        super().__init__(cut(message))
         self.at = at
 
     def __reduce__(self) -> tuple[object, ...]:
         return _invalid, (str(self), self.at)  # keeps `at` on the way out of a child process
+
+
+def cut(message: str) -> str:
+    """The message with every long text in quotes cut: whoever wrote a value of megabytes need not read it again."""
+    return _LONG_QUOTE.sub(r"\1\2…\1", message)
 
 
 def _invalid(message: str, at: tuple[str | int, ...]) -> InvalidInput:

@@ -8,6 +8,7 @@ Uses public client libraries only: gql (HTTP and WebSocket) and httpx (the uploa
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -20,9 +21,19 @@ from gql.transport.websockets import WebsocketsTransport
 SIGN_IN = (
     "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }"
 )
-MODELS = "{ models(first: 1) { edges { node { id name version } } } }"
-DATASETS = "{ datasets(first: 1, filter: {status: COMPLETED}) { edges { node { id name } } } }"
-REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id name version } }"
+MODELS = """
+  query ($name: String!) {
+    found: models(first: 100, filter: {nameContains: $name, type: CLASSIFICATION}) { edges { node { id name } } }
+  }
+"""
+DATASETS = """
+  query ($name: String!) {
+    found: datasets(first: 100, filter: {nameContains: $name, status: COMPLETED}) { edges { node { id name } } }
+  }
+"""
+DEMO_MODEL, DEMO_DATASET = "mortgage-approval", "Boston mortgage applications, 1990"
+READING = "query ($id: ID!) { dataset(id: $id) { status error } }"
+REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"
 REQUEST_UPLOAD = "mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"
 START = "mutation ($input: NewAnalysisInput!) { startAnalysis(input: $input) { id } }"
 PROGRESS = "subscription ($id: ID!) { progress(id: $id) { number fraction message status } }"
@@ -60,10 +71,15 @@ async def main(asked: argparse.Namespace) -> int:
         )
     )
     async with http as session, live as stream:
-        dataset = await upload(session, asked) if asked.file else await newest_dataset(session)
-        async for step in stream.subscribe(GraphQLRequest(PROGRESS, variable_values={"id": dataset})):
-            show(step["progress"])
-        model = await some_model(session)
+        if asked.file:
+            dataset = await upload(session, asked)
+            async for step in stream.subscribe(GraphQLRequest(PROGRESS, variable_values={"id": dataset})):
+                show(step["progress"])
+            await check_read(session, dataset)
+            model = await own_model(session, asked.file.stem)
+        else:
+            dataset = await the_demo(session, DATASETS, DEMO_DATASET)
+            model = await the_demo(session, MODELS, DEMO_MODEL)
         started = await session.execute(
             GraphQLRequest(START, variable_values={"input": question(asked, model, dataset)})
         )
@@ -99,21 +115,34 @@ async def upload(session, asked: argparse.Namespace) -> str:
     return answer["id"]
 
 
-async def newest_dataset(session) -> str:
-    found = (await session.execute(GraphQLRequest(DATASETS)))["datasets"]["edges"]
-    if not found:
-        raise SystemExit("there is no dataset yet: give one with --file")
-    print(f"using the dataset {found[0]['node']['name']!r}")
-    return found[0]["node"]["id"]
+async def check_read(session, dataset: str) -> None:
+    read = (await session.execute(GraphQLRequest(READING, variable_values={"id": dataset})))["dataset"]
+    if read["status"] != "COMPLETED":
+        raise SystemExit(f"the dataset {read['status'].lower()}: {read['error']}")
 
 
-async def some_model(session) -> str:
-    found = (await session.execute(GraphQLRequest(MODELS)))["models"]["edges"]
-    if found:
-        return found[0]["node"]["id"]
-    made = await session.execute(
-        GraphQLRequest(REGISTER, variable_values={"input": {"name": "my-model", "type": "CLASSIFICATION"}})
+async def named(session, query: str, name: str) -> str | None:
+    """Id of the newest row with this very name."""
+    answer = await session.execute(GraphQLRequest(query, variable_values={"name": name}))
+    return next(
+        (edge["node"]["id"] for edge in answer["found"]["edges"] if edge["node"]["name"] == name), None
     )
+
+
+async def the_demo(session, query: str, name: str) -> str:
+    found = await named(session, query, name)
+    if found is None:
+        raise SystemExit(f"there is no {name!r}: start `make demo`, or give a table with --file")
+    print(f"using {name!r}")
+    return found
+
+
+async def own_model(session, name: str) -> str:
+    found = await named(session, MODELS, name)
+    if found is not None:
+        return found
+    model = {"name": name, "type": "CLASSIFICATION"}
+    made = await session.execute(GraphQLRequest(REGISTER, variable_values={"input": model}))
     return made["registerModel"]["id"]
 
 
@@ -154,11 +183,16 @@ def asked_for() -> argparse.Namespace:
     parser.add_argument("--url", default="http://localhost:8000")
     parser.add_argument("--email", default="demo@fairmind.example")
     parser.add_argument("--password", default="boston-mortgages-1990")
-    parser.add_argument("--file", type=Path, help="a CSV to upload; the newest dataset otherwise")
+    parser.add_argument("--file", type=Path, help="a table to upload; the demo's otherwise")
     parser.add_argument("--label", default="approved")
     parser.add_argument("--prediction", default="predicted")
     parser.add_argument("--protected", default="race,sex", help="columns, with commas")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.file and not os.access(asked.file, os.R_OK):
+        parser.exit(2, f"there is no file {asked.file} that can be read\n")
+    if asked.file and not asked.file.is_file():
+        parser.exit(2, f"{asked.file} is not a file\n")
+    return asked
 
 
 if __name__ == "__main__":
@@ -166,5 +200,5 @@ if __name__ == "__main__":
         sys.exit(asyncio.run(main(asked_for())))
     except TransportQueryError as refused:
         sys.exit("refused: " + "; ".join(error["message"] for error in refused.errors or []))
-    except (TransportConnectionFailed, OSError) as cut_off:
+    except (TransportConnectionFailed, httpx.TransportError, OSError) as cut_off:
         sys.exit(f"the server cannot be reached: {cut_off}")

@@ -16,13 +16,12 @@ from db.errors import Conflict, NotFound
 from db.owned import one, one_to_change
 from engine.errors import InvalidInput
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions
+from engine.fairness.options import no_column
 from resolvers.context import Info
 from resolvers.ids import global_id, key
 from resolvers.lists import page
 from resolvers.paging import MOMENTS, USUAL_PAGE, Order, Page, Slice
 from resolvers.removal import Removal
-
-SHOWN_NAMES = 20
 
 
 class AnalysisOrder(StrEnum):
@@ -213,8 +212,7 @@ def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
     names = [column.name for column in dataset.profile.columns]
     for at, column in row.columns.places():
         if column not in names:
-            shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
-            raise InvalidInput(f"the dataset has no column {column!r}; it has {shown}", at=("columns", *at))
+            raise no_column(column, names, ("columns", *at))
     if "\0" in (row.columns.favorable or ""):
         raise InvalidInput("favorable may hold no NUL, and no value does", at=("columns", "favorable"))
     if row.type is AnalysisType.INDIVIDUAL_FAIRNESS and not row.columns.features:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import InvalidInput
 from engine.fairness.cube import Cube, cube_of
-from engine.fairness.options import BiasColumns
+from engine.fairness.options import BiasColumns, no_column
 from engine.values import Step, Tell, silent
 
 MAX_VALUES = 100
@@ -104,8 +104,7 @@ def position(schema: pa.Schema, at: tuple[str | int, ...], name: str) -> int:
     """
     found = schema.get_all_field_indices(name)
     if not found:
-        some = ", ".join(shortened(known) for known in schema.names[:10])
-        raise InvalidInput(f"the dataset has no column {name!r}; its columns are {some}", at=at)
+        raise no_column(name, schema.names, at)
     if len(found) > 1:
         raise InvalidInput(f"the dataset has {len(found)} columns named {name!r}", at=at)
     kind = schema.field(found[0]).type
@@ -137,11 +136,6 @@ def text_of(schema: pa.Schema, i: int) -> str:
             f"THEN CAST(CAST(c{i} AS BIGINT) AS VARCHAR) ELSE {text} END"
         )
     return f"CASE WHEN trim({text}) = '' THEN NULL ELSE {text} END"
-
-
-def shortened(value: str, length: int = 40) -> str:
-    """A value as it can be shown in a message."""
-    return repr(value if len(value) <= length else value[: length - 1] + "…")
 
 
 def _refuse_many_values(

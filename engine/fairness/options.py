@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from engine.errors import InvalidInput
@@ -9,6 +10,9 @@ from engine.fairness.metrics import METRICS, Metric
 
 MAX_PROTECTED = 10
 MAX_FEATURES = 100
+SHOWN_NAMES = 20
+MAX_NAME = 200
+"""Characters of a name that are compared; a column has no more."""
 
 
 class AnalysisType(StrEnum):
@@ -69,6 +73,17 @@ class BiasColumns:
             *((("protected", i), name) for i, name in enumerate(self.protected)),
             *((("features", i), name) for i, name in enumerate(self.features)),
         ]
+
+
+def no_column(name: str, columns: Sequence[str], at: tuple[str | int, ...]) -> InvalidInput:
+    """What to say of a column that a dataset does not have: which it may have meant, and those there are."""
+    folded = {column.casefold(): column for column in columns}
+    close = [folded[found] for found in get_close_matches(name[:MAX_NAME].casefold(), folded)]
+    known = ", ".join(map(repr, columns[:SHOWN_NAMES]))
+    if len(columns) > SHOWN_NAMES:
+        known += f" and {len(columns) - SHOWN_NAMES:,} more"
+    meant = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
+    return InvalidInput(f"the dataset has no column {name!r}; {meant} columns are {known}", at=at)
 
 
 @dataclass(frozen=True, kw_only=True)

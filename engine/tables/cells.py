@@ -20,6 +20,13 @@ class Cell:
     """Types besides string that the text may turn out to be, in order of preference."""
     declared: ColumnType | None = None
     """The type that the file itself states; then `value` has it already."""
+    nanoseconds: bool = False
+    """True of declared times whose `value` is finer than the microseconds that are kept."""
+
+    @property
+    def kept(self) -> str:
+        """SQL expression of the value as precise as we keep it."""
+        return f"{self.value}::TIMESTAMP" if self.nanoseconds else self.value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,12 +98,18 @@ def _cell(field: pa.Field, position: int) -> Cell:
     kind = field.type.value_type if kinds.is_dictionary(field.type) else field.type
     for belongs, declared, value in _KINDS:
         if belongs(kind):
+            if _nanoseconds(kind):
+                return Cell(name=field.name, value=column, declared=declared, nanoseconds=True)
             return Cell(name=field.name, value=value.format(column), declared=declared)
     what = "nested values" if kinds.is_nested(kind) else f"values of type {str(kind)[:40]}"
     raise InvalidInput(
         f"column {position}, {names.short(field.name)}, holds {what}; "
         "keep numbers, text, true/false, dates and times only"
     )
+
+
+def _nanoseconds(kind: pa.DataType) -> bool:
+    return kinds.is_timestamp(kind) and kind.unit == "ns" and kind.tz is None  # DuckDB rounds others itself
 
 
 _KINDS = (

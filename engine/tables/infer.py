@@ -27,7 +27,12 @@ _FIRST_ROWS = (20, 2_000)
 _FIRST_CELLS = 200_000
 _BATCH = 50
 """Columns asked about in one query; wider ones take long to plan."""
+_WIDE, _FEW_ROWS = 200, 2_000
+"""Where queries cost more than rows, more columns are asked in one query with their cells below each other."""
 _WORDS = "[" + ", ".join(map(text, MISSING)) + "]"
+_COUNTS = (  # the list of words is compared with failing cells only
+    f"count({{x}}), count_if({{t}}), count(*) FILTER (WHERE NOT {{t}} AND NOT list_contains({_WORDS}, {{x}}))"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +51,7 @@ def infer(connection: duckdb.DuckDBPyConnection, cells: Cells, limits: Limits) -
     Raises:
         InvalidInput: a cell, or all of them together, is larger than allowed.
     """
-    ask = _Asker(connection, cells.bound)
+    ask = _Asker(connection, cells)
     _sizes(ask, cells, limits)
     inferred = [cell for cell in cells.columns if cell.candidates]
     left = ask.plausible(cells.relation, inferred)
@@ -76,8 +81,10 @@ class _Fit:
 class _Asker:
     """Asks one relation about some columns at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, bound: dict[str, str]) -> None:
-        self._connection, self._bound = connection, bound
+    def __init__(self, connection: duckdb.DuckDBPyConnection, cells: Cells) -> None:
+        self._connection, self._bound = connection, cells.bound
+        # each query reads a file anew, and planning one takes longer than a few rows do
+        self._queries_cost = bool(cells.bound) or cells.rows <= _FEW_ROWS
 
     def plausible(self, relation: str, columns: Sequence[Cell]) -> dict[str, list[Reading]]:
         """The readings of each column that some first rows do not rule out, in order of preference."""
@@ -95,35 +102,59 @@ class _Asker:
 
     def fitting(self, relation: str, columns: Sequence[Cell], readings: Sequence[Reading]) -> dict[str, _Fit]:
         """The columns that one reading each fits throughout; those without a single value are not among them."""
-        fits: dict[str, _Fit] = {}
         pairs = list(zip(columns, readings, strict=True))
-        for start in range(0, len(pairs), _BATCH):
-            batch = pairs[start : start + _BATCH]
-            texts = ", ".join(f"trim({cell.value}) AS x{i}" for i, (cell, _) in enumerate(batch))
-            tests = ", ".join(f"{reading.test(f'x{i}')} AS t{i}" for i, (_, reading) in enumerate(batch))
-            counts = ", ".join(
-                # the list of words is compared with failing cells only
-                f"count(x{i}), count_if(t{i}), count(*) FILTER (WHERE NOT t{i} AND NOT list_contains({_WORDS}, x{i})), "
-                + (f"count_if(isinf({r.read(f'x{i}')}))" if r.type is ColumnType.FLOAT else "0")
-                for i, (_, r) in enumerate(batch)
-            )
-            tested = f"(SELECT *, {tests} FROM (SELECT {texts} FROM {relation}))"  # noqa: S608
-            row = self.row(counts, tested)
-            for i, (cell, reading) in enumerate(batch):
-                told, values, failing, endless = row[4 * i : 4 * i + 4]
-                if values and not failing:
-                    words = told - values
-                    fits[cell.name] = _Fit(reading=reading, words=words, endless=endless)
-        return fits
+        if len(pairs) > _WIDE and self._queries_cost:
+            met: Sequence[Sequence[int]] = self._met_in_one_pass(relation, pairs)
+        else:
+            met = [
+                row
+                for start in range(0, len(pairs), _BATCH)
+                for row in self._met(relation, pairs[start : start + _BATCH])
+            ]
+        return {
+            cell.name: _Fit(reading=reading, words=told - values, endless=endless)
+            for (cell, reading), (told, values, failing, endless) in zip(pairs, met, strict=True)
+            if values and not failing
+        }
+
+    def _met(self, relation: str, pairs: Sequence[tuple[Cell, Reading]]) -> Sequence[Sequence[int]]:
+        """Of each column how many cells it has, how many fit, fail, and are infinite."""
+        texts = ", ".join(f"trim({cell.value}) AS x{i}" for i, (cell, _) in enumerate(pairs))
+        tests = ", ".join(f"{reading.test(f'x{i}')} AS t{i}" for i, (_, reading) in enumerate(pairs))
+        counts = ", ".join(
+            _COUNTS.format(x=f"x{i}", t=f"t{i}") + f", count_if({_infinite(r, f'x{i}')})"
+            for i, (_, r) in enumerate(pairs)
+        )
+        row = self.row(counts, f"(SELECT *, {tests} FROM (SELECT {texts} FROM {relation}))")  # noqa: S608
+        return [row[i : i + 4] for i in range(0, len(row), 4)]
+
+    def _met_in_one_pass(
+        self, relation: str, pairs: Sequence[tuple[Cell, Reading]]
+    ) -> Sequence[Sequence[int]]:
+        """The same by one short query over all cells below each other."""
+        kinds = list(dict.fromkeys(reading for _, reading in pairs))
+        values = ", ".join(cell.value for cell, _ in pairs)
+        chosen = ", ".join(str(kinds.index(reading)) for _, reading in pairs)
+        test = " ".join(f"WHEN {k} THEN {reading.test('x')}" for k, reading in enumerate(kinds))
+        infinite = " ".join(f"WHEN {k} THEN {_infinite(reading, 'x')}" for k, reading in enumerate(kinds))
+        cells = f"SELECT unnest([{values}]) AS x, unnest(range({len(pairs)})) AS i, unnest([{chosen}]) AS k FROM {relation}"  # noqa: S608
+        tested = f"SELECT *, CASE k {test} END AS t, CASE k {infinite} END AS e FROM (SELECT trim(x) AS x, i, k FROM ({cells}))"  # noqa: S608
+        query = f"SELECT {_COUNTS.format(x='x', t='t')}, count_if(e) FROM ({tested}) GROUP BY i ORDER BY i"  # noqa: S608
+        return self._connection.execute(query, self._bound).fetchall()
 
     def declared(self, relation: str, columns: Sequence[Cell]) -> dict[str, Typed]:
         """Columns whose type the file states, with what does not fit ours counted."""
         typed: dict[str, Typed] = {}
         for batch in _batches(columns):
             row = self.row(
-                ", ".join(_ODD.get(cell.declared, "0").replace("{0}", cell.value) for cell in batch), relation
+                ", ".join(
+                    f"count_if({_ODD.get(cell.declared, 'false').replace('{0}', cell.kept)}), "
+                    f"count_if({f'{cell.value} <> {cell.kept}' if cell.nanoseconds else 'false'})"
+                    for cell in batch
+                ),
+                relation,
             )
-            typed |= {cell.name: _as_declared(cell, odd) for cell, odd in zip(batch, row, strict=True)}
+            typed |= {cell.name: _as_declared(cell, *row[2 * i : 2 * i + 2]) for i, cell in enumerate(batch)}
         return typed
 
     def row(self, asked: str, relation: str) -> Sequence[Any]:
@@ -134,8 +165,10 @@ class _Asker:
 
 _ODD: Mapping[ColumnType | None, str] = MappingProxyType(
     {
-        ColumnType.FLOAT: "count(*) FILTER (WHERE NOT isfinite({0}))",
-        ColumnType.INTEGER: "count(*) FILTER (WHERE {0} IS NOT NULL AND TRY_CAST({0} AS BIGINT) IS NULL)",
+        ColumnType.FLOAT: "NOT isfinite({0})",
+        ColumnType.DATE: "NOT isfinite({0})",
+        ColumnType.TIMESTAMP: "NOT isfinite({0})",
+        ColumnType.INTEGER: "{0} IS NOT NULL AND TRY_CAST({0} AS BIGINT) IS NULL",
     }
 )
 
@@ -184,16 +217,24 @@ def _typed(cell: Cell, fit: _Fit | None) -> Typed:
     return Typed(name=cell.name, type=fit.reading.type, value=value, notes=tuple(notes))
 
 
-def _as_declared(cell: Cell, odd: int) -> Typed:
-    kind, value = cell.declared or ColumnType.STRING, cell.value
+def _as_declared(cell: Cell, odd: int, rounded: int) -> Typed:
+    kind, value = cell.declared or ColumnType.STRING, cell.kept
     if kind is ColumnType.INTEGER and odd:
         note = "kept as text, because some values are larger than 64 bits hold"
         return Typed(name=cell.name, type=ColumnType.STRING, value=f"{value}::VARCHAR", notes=(note,))
     if kind is ColumnType.INTEGER:
         value = f"{value}::BIGINT"
-    if kind is ColumnType.FLOAT and odd:
+    notes = []
+    if odd:
         value = f"CASE WHEN isfinite({value}) THEN {value} END"
-    return Typed(name=cell.name, type=kind, value=value, notes=(_endless(odd),) if odd else ())
+        notes.append(_endless(odd))
+    if rounded:
+        notes.append(f"{rounded:,} times were rounded to microseconds")
+    return Typed(name=cell.name, type=kind, value=value, notes=tuple(notes))
+
+
+def _infinite(reading: Reading, value: str) -> str:
+    return f"isinf({reading.read(value)})" if reading.type is ColumnType.FLOAT else "false"
 
 
 def _endless(count: int) -> str:

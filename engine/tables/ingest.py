@@ -24,6 +24,8 @@ WORKSPACE_PREFIX = ".ingest-"
 """Folders beside a target that begin like this are left only by a process that was killed."""
 ROWS_PER_GROUP = 131_072
 SHORT_ROWS = 10_000
+WIDE_OBJECTS = 50
+"""Objects with more keys are taken apart once: finding a key takes as long as there are keys before it."""
 
 
 def ingest(
@@ -81,7 +83,7 @@ def _ingest(
                 message=f"Finding the type of {width} columns in {cells.rows:,} rows",
             )
         )
-        if cells.rows <= SHORT_ROWS:
+        if cells.rows <= SHORT_ROWS or (found is TableFormat.JSONL and width > WIDE_OBJECTS):
             cells = _gather(connection, cells)
         columns = infer(connection, cells, limits)
         tell(Step(stage="reading rows", fraction=0.6, message=f"Writing {cells.rows:,} rows"))
@@ -127,7 +129,7 @@ def _open(
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, cells: Cells) -> Cells:
-    """The same cells in a table: of a wide, short file DuckDB plans the reading longer than it reads."""
+    """The same cells in a table, read once: of a wide, short file DuckDB plans the reading longer than it reads."""
     values = ", ".join(f"{cell.value} AS g{i}" for i, cell in enumerate(cells.columns))
     connection.execute(f"CREATE TEMP TABLE gathered AS SELECT {values} FROM {cells.relation}", cells.bound)  # noqa: S608
     columns = tuple(replace(cell, value=f"g{i}") for i, cell in enumerate(cells.columns))

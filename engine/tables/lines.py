@@ -115,13 +115,12 @@ def _types(
     connection: duckdb.DuckDBPyConnection, objects: str, path: Path, found: Sequence[str]
 ) -> list[frozenset[str]]:
     pointers = ", ".join(_pointer(name) for name in found)
-    kinds = ", ".join(f"list(DISTINCT t[{i}])" for i in range(1, len(found) + 1))
-    row = connection.execute(
-        f"SELECT {kinds} FROM (SELECT json_type(json, [{pointers}]) AS t FROM {objects})",  # noqa: S608
+    each = f"SELECT unnest(json_type(json, [{pointers}])) AS kind, unnest(range({len(found)})) AS i FROM {objects}"  # noqa: S608
+    rows = connection.execute(
+        f"SELECT list(DISTINCT kind) FILTER (kind <> 'NULL') FROM ({each}) GROUP BY i ORDER BY i",  # noqa: S608
         {"path": str(path)},
-    ).fetchone()
-    assert row is not None  # noqa: S101  an aggregate without groups has one row
-    return [frozenset(kind for kind in kinds or () if kind not in (None, "NULL")) for kinds in row]
+    ).fetchall()
+    return [frozenset(kinds or ()) for (kinds,) in rows]
 
 
 def _candidates(kinds: frozenset[str]) -> tuple[ColumnType, ...]:

@@ -100,7 +100,7 @@ async def test_columns_that_cannot_be_meant_are_refused_with_their_place(api, ur
         (
             {"protected": ["race", "age"]},
             "input.columns.protected.1",
-            "the dataset has no column 'age'; it has race, sex, approved, predicted",
+            "the dataset has no column 'age'; its columns are 'race', 'sex', 'approved', 'predicted'",
         ),
         ({"label": "truth"}, "input.columns.label", "no column 'truth'"),
         ({"prediction": "guess"}, "input.columns.prediction", "no column 'guess'"),
@@ -109,7 +109,7 @@ async def test_columns_that_cannot_be_meant_are_refused_with_their_place(api, ur
             "input.columns.features.1",
             "no column 'height'",
         ),
-        ({"label": "RACE"}, "input.columns.label", "no column 'RACE'"),
+        ({"label": "RACE"}, "input.columns.label", "no column 'RACE'; did you mean 'race'?"),
         ({"protected": []}, "input.columns.protected", "protected must name 1 to 10 columns, got 0"),
         ({"protected": [f"c{i}" for i in range(11)]}, "input.columns.protected", "1 to 10 columns, got 11"),
         ({"protected": ["race", "race"]}, "input.columns.protected.1", "column 'race' is used twice"),
@@ -128,10 +128,10 @@ async def test_options_out_of_range_are_refused_with_the_range_and_what_came(api
     for options, argument, said in [
         ({"confidence": 0.49}, "confidence", "confidence must lie in [0.5, 0.99], got 0.49"),
         ({"confidence": 1}, "confidence", "confidence must lie in [0.5, 0.99], got 1.0"),
-        ({"bootstrapSamples": 99}, "bootstrapSamples", "bootstrap_samples must lie in [100, 10000], got 99"),
+        ({"bootstrapSamples": 99}, "bootstrapSamples", "bootstrapSamples must lie in [100, 10000], got 99"),
         ({"bootstrapSamples": 10001}, "bootstrapSamples", "must lie in [100, 10000], got 10001"),
         ({"seed": -1}, "seed", "seed must lie in [0, 2147483647], got -1"),
-        ({"minGroupSize": 0}, "minGroupSize", "min_group_size must lie in [1, 1000000], got 0"),
+        ({"minGroupSize": 0}, "minGroupSize", "minGroupSize must lie in [1, 1000000], got 0"),
         (
             {
                 "thresholds": [

@@ -124,3 +124,34 @@ async def test_a_wrong_argument_is_named_as_the_client_wrote_it(api):
     for query, argument in ARGUMENTS:
         answer = await api("analyst", query)
         assert (answer.code, answer.errors[0]["extensions"].get("argument")) == ("BAD_INPUT", argument), query
+
+
+NAMES = [
+    (
+        'mutation { startAnalysis(input: {modelId: "x", datasetId: "y", type: COMPREHENSIVE,'
+        ' columns: {label: "l", prediction: "p", protected: ["s"]}}) { id } }',
+        "modelId must be an id that this API has given",
+    ),
+    ('{ analyses(filter: {datasetId: "y"}) { totalCount } }', "datasetId must be an id"),
+    (
+        'mutation { requestDatasetUpload(input: {name: "a"}, idempotencyKey: "") { path } }',
+        "idempotencyKey must have",
+    ),
+    (
+        'mutation { startAnalysis(input: {modelId: "x", datasetId: "y", type: COMPREHENSIVE,'
+        ' columns: {label: "l", prediction: "p", protected: ["s"]}, options: {minGroupSize: 0}}) { id } }',
+        "minGroupSize must lie in [1, 1000000], got 0",
+    ),
+]
+
+
+async def test_a_message_names_the_argument_as_the_api_does(api):
+    for query, words in NAMES:
+        answer = await api("analyst", query)
+        assert answer.code == "BAD_INPUT" and answer.errors[0]["message"].startswith(words), query
+
+
+async def test_a_long_name_is_not_repeated_whole(api):
+    for query in (f"{{ {'x' * 1000} }}", f'{{ models(first: "{"x" * 1000}") {{ totalCount }} }}'):
+        message = (await api("viewer", query)).errors[0]["message"]
+        assert "…" in message and len(message) < 300

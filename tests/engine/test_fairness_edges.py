@@ -12,6 +12,7 @@ import pytest
 from engine.errors import InvalidInput
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Finding, Metric, Threshold, Verdict
 from engine.fairness.analysis import analyse, count, run
+from engine.fairness.options import no_column
 from engine.values import silent
 
 COLUMNS = BiasColumns(label="y", prediction="p", protected=["sex"])
@@ -236,6 +237,22 @@ def test_a_column_that_is_not_there_is_named(report):
     with pytest.raises(InvalidInput, match="no column 'race'; its columns are 'sex', 'y', 'p'") as refused:
         report(BiasColumns(label="y", prediction="p", protected=["sex", "race"]))
     assert refused.value.at == ("protected", 1)
+
+
+def test_a_misspelt_column_is_guessed_even_beyond_those_shown():
+    columns = [*(f"c{i}" for i in range(30)), "Race", "sex"]
+    message = str(no_column("rcae", columns, ("protected", 0)))
+    assert "no column 'rcae'; did you mean 'Race'" in message
+    assert "columns are 'c0', 'c1'" in message and message.endswith("'c19' and 12 more")
+    assert "did you mean" not in str(no_column("zzzzzz", columns, ("label",)))
+
+
+def test_a_long_value_is_not_repeated_whole(report):
+    named = BiasColumns(label="y", prediction="p", protected=["sex"], favorable="it's " * 20_000)
+    with pytest.raises(InvalidInput, match='…" occurs neither as label') as refused:
+        report(named)
+    assert len(str(refused.value)) < 250
+    assert str(InvalidInput(f"{'x' * 100!r} it's {'y' * 101!r}")) == f"'{'x' * 100}' it's '{'y' * 100}…'"
 
 
 def test_nested_columns_and_long_texts_name_no_groups(report):

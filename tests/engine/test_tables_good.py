@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from engine.tables import ColumnType, Ingested, Limits, RoleHint, TableFormat, TableProfile
+from engine.tables.infer import _Asker
 from engine.tables.ingest import ingest
 from engine.values import Step
 
@@ -187,6 +188,42 @@ def test_json_strings_of_digits_stay_strings_and_missing_keys_are_null(read):
     assert table["late/r~"].to_pylist() == [None, "x", None]
 
 
+def test_numbers_that_json_does_not_have_are_read_as_empty_and_told(read):
+    """Many programs write NaN and Infinity as they stand."""
+    result, table = read(b'{"a": 1, "b": 1.5}\n{"a": NaN, "b": Infinity}\n{"a": 2, "b": -Infinity}\n')
+    assert table.to_pydict() == {"a": [1, None, 2], "b": [1.5, None, None]}
+    assert [c.notes for c in result.profile.columns] == [
+        ("1 cells that say NA, null or the like were read as empty",),
+        ("2 values that are infinite or not a number were read as empty",),
+    ]
+
+
+def test_endless_dates_of_parquet_are_read_as_empty_and_told(read):
+    endless = {
+        "day": pa.array([0, 2**31 - 1, 1 - 2**31], pa.date32()),
+        "moment": pa.array([0, 2**63 - 1, None], pa.timestamp("us")),
+        "zoned": pa.array([0, 2**63 - 1, 0], pa.timestamp("us", tz="UTC")),
+    }
+    out = io.BytesIO()
+    pq.write_table(pa.table(endless), out)
+    result, table = read(out.getvalue())
+    assert [c.maximum for c in result.profile.columns] == [
+        "1970-01-01", "1970-01-01 00:00:00", "1970-01-01 00:00:00+00",
+    ]  # fmt: skip
+    assert [(c.nulls, c.minimum == c.maximum, len(c.notes)) for c in result.profile.columns] == [
+        (2, True, 1), (2, True, 1), (1, True, 1),
+    ]  # fmt: skip
+    assert table["day"].null_count == 2
+
+
+def test_nanoseconds_that_are_rounded_are_told(read):
+    out = io.BytesIO()
+    moments = {"fine": [1_000_001, 2_000_000, None], "whole": [1_000_000, 2_000_000, None]}
+    pq.write_table(pa.table({n: pa.array(v, pa.timestamp("ns")) for n, v in moments.items()}), out)
+    result, _ = read(out.getvalue())
+    assert [c.notes for c in result.profile.columns] == [("1 times were rounded to microseconds",), ()]
+
+
 def test_parquet_types_become_ours(read):
     out = io.BytesIO()
     table = pa.table(
@@ -310,6 +347,35 @@ def test_a_very_wide_table_is_read(read):
     result, table = read(f"{','.join(names)}\n{rows}\n".encode())
     assert table.shape == (40, 500)
     assert len(result.preview) == 20  # 10,000 cells
+
+
+def test_a_wide_table_is_typed_as_a_narrow_one_in_few_passes(read, monkeypatch):
+    kinds = [
+        ["1", "2", "NA", ""], ["1.5", "inf", "nan", "2"], ["true", "False", "", '""'], ["2024-02-29", "NA", "", "2024-01-01"],
+        ["2024-01-01 10:00:00", "", "NA", "2024-01-02T10:00"], ["2024-01-01T10:00Z", "", "", "NA"], ["1", "1.5", "x", "NA"],
+        [" 7", "8 ", "007", "1"],
+    ]  # fmt: skip
+    filler = [kind[0].strip() for kind in kinds]
+    rows = [filler] * 11_000 + [list(row) for row in zip(*kinds, strict=True)]
+    rounds = []
+    for times in (1, 30):  # 8 columns, and 240
+        passes = []
+        row = _Asker.row
+        monkeypatch.setattr(_Asker, "row", lambda *asked: passes.append(1) or row(*asked))  # noqa: B023
+        names = ",".join(f"c{i}" for i in range(len(kinds) * times))
+        content = "\n".join([names, *(",".join(cells * times) for cells in rows)])
+        result, _ = read(content.encode())
+        monkeypatch.undo()
+        rounds.append([(c.type, c.nulls, c.notes) for c in result.profile.columns])
+        assert len(passes) <= 4
+    assert rounds[1] == rounds[0] * 30
+    assert [kind for kind, *_ in rounds[0]] == [I, F, B, D, T, T, S, S]
+
+
+def test_long_wide_json_lines_take_little_memory(read):
+    line = json.dumps({f"c{i}": i for i in range(150)}).encode() + b"\n"
+    result, table = read(line * 10_001, limits=Limits(memory_bytes=200 << 20))
+    assert table.shape == (10_001, 150) and {c.type for c in result.profile.columns} == {I}
 
 
 def test_names_and_paths_with_odd_characters_are_only_text(tmp_path):
