@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+import app.audit
 import app.checks
 import app.home
 import app.logs
@@ -28,7 +29,6 @@ from db.errors import Conflict, NotFound
 from db.migrate import migrate as migrate_database
 from db.people import People
 from engine.errors import EngineError
-from schema import schema
 
 cli = typer.Typer(
     name="fairmind",
@@ -131,11 +131,16 @@ def token(
     sys.stdout.write(made + "\n")
 
 
+cli.command()(app.audit.audit)
+
+
 @cli.command("export-schema")
 def export_schema(
     file: Annotated[Path | None, typer.Argument(help="Where to write it; standard output otherwise")] = None,
 ) -> None:
     """Print the GraphQL schema."""
+    from schema import schema  # noqa: PLC0415  # takes a while to build, which the other commands do without
+
     text = schema.as_str() + "\n"
     if file is None:
         sys.stdout.write(text)

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     dataset_storage_path: str | None = None
     max_file_size: int = Field(default=100 * 1024 * 1024, ge=1)
 
+    dataset_roots: Annotated[tuple[str, ...], NoDecode] = ()
+    dask_scheduler: str | None = None
+
     aws_endpoint_url: str | None = None
     aws_region: str | None = None
     aws_access_key_id: SecretStr | None = None
@@ -70,7 +73,7 @@ class Settings(BaseSettings):
             re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value) if isinstance(value, str) else value
         )
 
-    @field_validator("allowed_origins", "allowed_hosts", mode="before")
+    @field_validator("allowed_origins", "allowed_hosts", "dataset_roots", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """Lists are written with commas, as people expect of an environment variable."""
@@ -104,6 +107,21 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"a host is written like app.example or *.example, without a port, got {host!r}"
                 )
+        return given
+
+    @field_validator("dataset_roots")
+    @classmethod
+    def _roots(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for root in given:
+            if not root.startswith("/") or not root.strip("/"):
+                raise ValueError(f"a root of datasets is the absolute path of a folder, got {root!r}")
+        return given
+
+    @field_validator("dask_scheduler")
+    @classmethod
+    def _scheduler(cls, given: str | None) -> str | None:
+        if given is not None and not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://[^\s/]+", given):
+            raise ValueError(f"a scheduler is written like tcp://scheduler.example:8786, got {given!r}")
         return given
 
     @model_validator(mode="after")

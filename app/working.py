@@ -13,6 +13,7 @@ from app.settings import Settings
 from db.blobs import Blobs
 from db.session import Database
 from jobs.children import PREFIX, SOCKET, Children
+from jobs.parts import Crew, Local
 from jobs.work import Workshop
 from jobs.worker import Worker
 
@@ -21,11 +22,26 @@ log = structlog.get_logger()
 
 def workshop(chosen: Settings) -> Workshop:
     """The tools of a worker, as the settings say."""
+    children = Children(chosen.worker_processes)
     return Workshop(
-        children=Children(chosen.worker_processes),
+        children=children,
+        crew=_crew(chosen, children),
+        roots=chosen.dataset_roots,
         blobs=Blobs.at(chosen.datasets, chosen.storage_options),
         place=swept(chosen.data / "scratch"),
     )
+
+
+def _crew(chosen: Settings, children: Children) -> Crew:
+    if chosen.dask_scheduler is None:
+        return Local(children=children)
+    try:
+        from jobs.cluster import Cluster  # noqa: PLC0415  # of an extra that few need
+    except ModuleNotFoundError as error:
+        raise SystemExit(
+            f"DASK_SCHEDULER is set and {error.name} is not installed: in the checkout, run: pip install '.[dask]'"
+        ) from None
+    return Cluster(address=chosen.dask_scheduler)
 
 
 async def work(chosen: Settings, url: str) -> None:

@@ -1,11 +1,21 @@
 """Small values that every part of the engine shares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import NewType
 
 Count = NewType("Count", int)
 """A number of rows or bytes; 64 bits, so the API does not show it as GraphQL's 32-bit Int."""
+
+
+class ModelType(StrEnum):
+    """What a model predicts."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+    CLUSTERING = "clustering"
+    RECOMMENDATION = "recommendation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +38,8 @@ Tell = Callable[[Step], None]
 
 def silent(step: Step) -> None:
     """Tell nobody."""
+
+
+def portion(tell: Tell, start: float, end: float) -> Tell:
+    """A teller for one part of the work, whose fractions run from `start` to `end` of the whole."""
+    return lambda step: tell(replace(step, fraction=start + (end - start) * step.fraction))

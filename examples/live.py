@@ -53,7 +53,7 @@ REPORT = """
         summary verdict rows
         attributes {
           attribute referenceGroup
-          groups { name size judged selectionRate { value interval { low high } } }
+          groups { name size judged metrics { quantity value interval { low high } } }
           findings { metric value interval { low high } threshold verdict reason }
         }
       }
@@ -164,7 +164,7 @@ def verdict(analysis: dict) -> int:
     for part in report["attributes"]:
         print(f"{part['attribute']} (compared with {part['referenceGroup']})")
         for group in part["groups"]:
-            rate = group["selectionRate"]["value"]
+            rate = next(each["value"] for each in group["metrics"] if each["quantity"] == "SELECTION_RATE")
             print(
                 f"    {group['name']:<24} {group['size']:>6}  selected {'—' if rate is None else f'{rate:.1%}'}"
             )

@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 from sqlmodel.sql.expression import SelectOfScalar
 
 import db.tables as t
@@ -101,9 +101,9 @@ class Attempt:
                 await record(session, self.subject, row, _plain(step.partial))
         await tell(self.database, self.scope.organization_id)
 
-    async def complete(self, message: str, **results: Any) -> None:
-        """Store the result and say so, exactly once."""
-        await self._end(t.Status.COMPLETED, "completed", message, progress=1.0, **results)
+    async def complete(self, message: str, *, beside: Sequence[SQLModel] = (), **results: Any) -> None:
+        """Store the result and say so, exactly once; `beside` are rows of other tables that belong to it."""
+        await self._end(t.Status.COMPLETED, "completed", message, beside, progress=1.0, **results)
 
     async def fail(self, reason: str, **results: Any) -> None:
         """Store why there is no result, in words for the person who asked."""
@@ -128,15 +128,25 @@ class Attempt:
         await tell(self.database, self.scope.organization_id)
         return given_up
 
-    async def _end(self, status: t.Status, stage: str, message: str, **values: Any) -> None:
-        await when_back(partial(self._set, status, stage, message, values))
+    async def _end(
+        self, status: t.Status, stage: str, message: str, beside: Sequence[SQLModel] = (), **values: Any
+    ) -> None:
+        await when_back(partial(self._set, status, stage, message, beside, values))
 
-    async def _set(self, status: t.Status, stage: str, message: str, values: dict[str, Any]) -> None:
+    async def _set(
+        self,
+        status: t.Status,
+        stage: str,
+        message: str,
+        beside: Sequence[SQLModel],
+        values: dict[str, Any],
+    ) -> None:
         async with self.database.write(self.scope) as session:
             row = await self._locked(session)
             row.status, row.stage, row.message, row.finished_at = status, stage, message, t.now()
             for name, value in values.items():
                 setattr(row, name, value)
+            session.add_all(beside)
             await record(session, self.subject, row)
         await tell(self.database, self.scope.organization_id)
 

@@ -1,37 +1,179 @@
-"""The job behind an Analysis: count the dataset's rows, judge the counts, store the report."""
+"""The job behind an Analysis: count the dataset's rows, judge the counts, store the report and the counts.
 
+A dataset by reference is counted part by part, wherever the workshop's crew works, and its counts are added up.
+An analysis that is based on another starts from the counts which that one kept, where these are the ones its own
+options would make; otherwise it reads the rows like any other.
+"""
+
+from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 from sqlmodel import col
 
 import db.tables as t
 import engine.fairness.analysis
-from db.owned import owned
+import engine.fairness.parts
+import engine.tables.in_place
+import engine.tables.parts
+from db.owned import own, owned
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
-from engine.values import Tell
+from engine.fairness.evidence import Summary
+from engine.fairness.keeping import NotKept, fits, packed, unpacked
+from engine.fairness.likeness import Likeness
+from engine.fairness.trend import headlines
+from engine.values import ModelType, Tell, portion
 from jobs.attempt import Attempt
+from jobs.parts import Part, merged_in_order
 from jobs.work import Workshop, compute
+
+Question = tuple[BiasColumns, AnalysisType, BiasOptions, ModelType]
+Made = tuple[BiasReport, bytes | None, str | None]
+"""The report, and what is kept of the rows or why nothing is."""
 
 
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Measure, and complete the analysis with its report."""
     analysis: t.Analysis = attempt.row
+    models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == analysis.model_id))
+    if not models:
+        await attempt.fail("the model of this analysis is no longer there")
+        return
+    question = analysis.columns, analysis.type, analysis.options, models[0].type
+    content = await _counted_before(attempt, analysis)
+    if content is not None:
+        await _complete(attempt, await compute(attempt, workshop, rejudge, content, *question))
+        return
     datasets = await attempt.rows(
         owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == analysis.dataset_id)
     )
+    if datasets and datasets[0].uri is not None:
+        await _complete(attempt, await _of_parts(attempt, workshop, datasets[0], datasets[0].uri, question))
+        return
     blob = datasets[0].blob if datasets else None
     if blob is None:
         await attempt.fail("the dataset of this analysis is no longer there")
         return
     async with workshop.file(blob) as path:
-        report = await compute(
-            attempt, workshop, measure, path, analysis.columns, analysis.type, analysis.options
-        )
-    await attempt.complete(report.summary, report=report)
+        made = await compute(attempt, workshop, measure, path, *question)
+    await _complete(attempt, made)
 
 
 def measure(
-    tell: Tell, path: Path, columns: BiasColumns, kind: AnalysisType, options: BiasOptions
-) -> BiasReport:
+    tell: Tell, path: Path, columns: BiasColumns, kind: AnalysisType, options: BiasOptions, model: ModelType
+) -> Made:
     """The whole computation, in a child."""
-    return engine.fairness.analysis.run(path, columns, kind, options, tell)
+    start = engine.fairness.analysis.MEASURED
+    reading, judging = (portion(tell, *ends) for ends in ((0.0, start), (start, 1.0)))
+    counted = engine.fairness.analysis.measured(path, columns, kind, options, reading, model)
+    return judge(judging, counted, columns, kind, options, model)
+
+
+def judge(
+    tell: Tell,
+    counted: tuple[Summary, Likeness | None],
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
+) -> Made:
+    """The judging of what was counted, in a child."""
+    summary, similar = counted
+    report = engine.fairness.analysis.judged(summary, columns, kind, options, tell, model, similar)
+    try:
+        return report, packed(counted), None
+    except NotKept as reason:
+        return report, None, str(reason)
+
+
+async def _of_parts(
+    attempt: Attempt, workshop: Workshop, dataset: t.Dataset, uri: str, question: Question
+) -> Made:
+    """Count each part, wherever the crew is, add up in their order, and judge the sum here."""
+    found = uri, workshop.roots, attempt.scope.organization_id, dataset.sha256
+    paths, rows, options = await compute(attempt, workshop, prepare, *found, *question)
+    if len(paths) == 1:
+        return await compute(attempt, workshop, measure, paths[0], *question)
+    columns, _, _, model = question
+    summary = await merged_in_order(
+        attempt,
+        workshop.crew,
+        count_part,
+        [Part(args=(path, columns, options, model), rows=n) for path, n in zip(paths, rows, strict=True)],
+        partial(engine.fairness.parts.together, columns=columns),
+        engine.fairness.analysis.MEASURED,
+    )
+    return await compute(attempt, workshop, judge_all, (summary, None), *question)
+
+
+def prepare(
+    tell: Tell,
+    uri: str,
+    roots: tuple[str, ...],
+    organization: UUID,
+    fingerprint: str,
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
+) -> tuple[list[Path], list[int], BiasOptions]:
+    """The parts with rows, how many, and the options to count them with; in a child."""
+    listing = engine.tables.parts.again(uri, roots, organization, fingerprint)
+    rows = engine.tables.in_place.rows_of(listing.paths)
+    options = engine.fairness.parts.prepared(listing.paths, columns, kind, options, model)
+    return list(listing.paths), rows, options
+
+
+def count_part(
+    tell: Tell, path: Path, columns: BiasColumns, options: BiasOptions, model: ModelType
+) -> Summary:
+    """The summary of one part, in a child or on another machine."""
+    return engine.fairness.parts.part(path, columns, options, model, tell)
+
+
+def judge_all(
+    tell: Tell,
+    counted: tuple[Summary, Likeness | None],
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
+) -> Made:
+    """The judging of parts that are counted, in a child."""
+    judging = portion(tell, engine.fairness.analysis.MEASURED, 1.0)
+    return judge(judging, counted, columns, kind, options, model)
+
+
+def rejudge(
+    tell: Tell,
+    content: bytes,
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
+) -> Made:
+    """The judging alone, in a child, from what another analysis counted."""
+    summary, similar = unpacked(content)
+    report = engine.fairness.analysis.judged(summary, columns, kind, options, tell, model, similar)
+    return report, content, None
+
+
+async def _counted_before(attempt: Attempt, analysis: t.Analysis) -> bytes | None:
+    """What the analysis that this one is based on has kept, if that is what this one would count."""
+    if analysis.based_on_id is None:
+        return None
+    bases = await attempt.rows(
+        owned(t.Analysis, attempt.scope).where(col(t.Analysis.id) == analysis.based_on_id)
+    )
+    if not bases or not fits(bases[0].options, analysis.options, analysis.columns):
+        return None
+    kept = await attempt.rows(own(t.Summary, attempt.scope).where(col(t.Summary.id) == analysis.based_on_id))
+    return kept[0].content if kept else None
+
+
+async def _complete(attempt: Attempt, made: Made) -> None:
+    report, content, reason = made
+    kept = t.Summary(
+        id=attempt.id, organization_id=attempt.scope.organization_id, content=content, reason=reason
+    )
+    await attempt.complete(report.summary, beside=[kept], report=report, headlines=headlines(report))

@@ -47,6 +47,7 @@ _STOPPED = "the work was stopped by the system, most likely because it needed mo
 _PRELOAD = [
     "duckdb",
     "numpy",
+    "pandas",  # pyarrow asks for it at its first conversion: half a second in every child
     "pyarrow.parquet",
     "engine.fairness.analysis",
     "engine.tables.ingest",
@@ -114,7 +115,7 @@ class Children:
     """A pool of limited processes, and the socket on which they tell their steps."""
 
     def __init__(self, processes: int) -> None:
-        self._processes = processes
+        self.processes = processes
         self._pool: ProcessPool | None = None
         self._starting = asyncio.Lock()
         self._heard: dict[str, Running[Any]] = {}
@@ -161,7 +162,7 @@ class Children:
             if (
                 self._pool is None or not self._pool.active
             ):  # a child that dies while it idles breaks the pool
-                broken, self._pool = self._pool, await asyncio.to_thread(_start, self._processes)
+                broken, self._pool = self._pool, await asyncio.to_thread(_start, self.processes)
                 await asyncio.to_thread(_stop, broken)
             return self._pool
 
@@ -219,10 +220,10 @@ def _work(
         except EngineError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, the parent is told
-            raise _told(error) from None
+            raise told(error) from None
 
 
-def _told(error: Exception) -> Exception:
+def told(error: Exception) -> Exception:
     """What the parent is told of an exception: it could not unpickle any, and no message may quote a cell."""
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
         return MemoryError()

@@ -1,13 +1,19 @@
-"""The job behind a Dataset: read the uploaded file, store it as Parquet, describe its columns."""
+"""The job behind a Dataset: read the uploaded file, store it as Parquet, describe its columns.
+
+Of a dataset by reference only the last: nothing of it is copied.
+"""
 
 import hashlib
 from pathlib import Path
+from uuid import UUID
 
 import db.tables as t
 from db.blobs import key
 from engine.errors import EngineError
 from engine.tables import Ingested, Limits, TableFormat
+from engine.tables.in_place import profiled
 from engine.tables.ingest import ingest
+from engine.tables.parts import again
 from engine.values import Tell
 from jobs.attempt import Attempt, Lost
 from jobs.children import ChildFailed
@@ -17,6 +23,10 @@ from jobs.work import Workshop, compute
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Read the file, and complete the dataset; a bad file fails it in words and leaves nothing behind."""
     dataset: t.Dataset = attempt.row
+    if dataset.uri is not None:
+        found = dataset.uri, workshop.roots, dataset.organization_id, dataset.sha256
+        await _complete(attempt, await compute(attempt, workshop, look, *found), None)
+        return
     if dataset.upload is None:
         await attempt.fail("the uploaded file is no longer there, upload it again")
         return
@@ -45,7 +55,7 @@ async def _read(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, upload
             await workshop.blobs.put_file(blob, target)
 
 
-async def _complete(attempt: Attempt, ingested: Ingested, blob: str) -> None:
+async def _complete(attempt: Attempt, ingested: Ingested, blob: str | None) -> None:
     profile = ingested.profile
     await attempt.complete(
         f"Ready: {profile.rows:,} rows in {len(profile.columns)} columns",
@@ -63,3 +73,8 @@ def read(tell: Tell, source: Path, target: Path, format: TableFormat | None) -> 
     ingested = ingest(source, target, Limits(), tell, format=format)
     with target.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), ingested
+
+
+def look(tell: Tell, uri: str, roots: tuple[str, ...], organization: UUID, fingerprint: str) -> Ingested:
+    """Describe the parts where they lie, in a child."""
+    return profiled(again(uri, roots, organization, fingerprint), tell)

@@ -15,6 +15,7 @@ from db.owned import own
 from engine.values import Step
 from jobs.attempt import Attempt, Lost
 from jobs.children import Children
+from jobs.parts import Crew
 
 Result = TypeVar("Result")
 
@@ -32,6 +33,10 @@ class Workshop:
     blobs: Blobs
     place: Path
     """A folder for files on the way."""
+    crew: Crew
+    """Where the parts of datasets are read."""
+    roots: tuple[str, ...] = ()
+    """Folders that datasets may be registered in by reference."""
 
     @contextlib.asynccontextmanager
     async def file(self, key: str) -> AsyncIterator[Path]:

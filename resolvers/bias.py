@@ -1,8 +1,9 @@
-"""Bias analyses: starting, reading, cancelling and deleting them."""
+"""Bias analyses: starting, judging again, reading, cancelling and deleting them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 import strawberry
 from pydantic import TypeAdapter
@@ -16,6 +17,7 @@ from db.errors import Conflict, NotFound
 from db.owned import one, one_to_change
 from engine.errors import InvalidInput
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions
+from engine.fairness.metrics import metrics_of
 from engine.fairness.options import no_column
 from resolvers.context import Info
 from resolvers.ids import global_id, key
@@ -63,6 +65,33 @@ async def start(info: Info, input: NewAnalysis, idempotency_key: str | None = No
 
     With an idempotency key, asking again for the same gives the analysis that was started before.
     """
+    return await _start(info, input, idempotency_key)
+
+
+async def rejudge(info: Info, id: ID, options: BiasOptions, idempotency_key: str | None = None) -> t.Analysis:
+    """Ask the question of a completed analysis again with other options, as a new analysis.
+
+    Other thresholds, reference groups, sizes, confidence or seeds need no second pass over the rows: what the
+    first analysis counted is judged again. Options that change how rows are counted have them read again.
+    """
+    scope = info.context.viewer.scope
+    async with info.context.read() as session:
+        base = await one(session, t.Analysis, scope, key(t.Analysis, id))
+    if base.status is not t.Status.COMPLETED:
+        raise Conflict(f"the analysis is {base.status}; only one that is completed can be judged again")
+    asked = NewAnalysis(
+        model_id=global_id("Model", base.model_id),
+        dataset_id=global_id("Dataset", base.dataset_id),
+        type=base.type,
+        columns=base.columns,
+        options=options,
+    )
+    return await _start(info, asked, idempotency_key, base.id)
+
+
+async def _start(
+    info: Info, input: NewAnalysis, idempotency_key: str | None, based_on_id: UUID | None = None
+) -> t.Analysis:
     context, viewer = info.context, info.context.viewer
     asked_key = jobs.queue.checked_key(idempotency_key)
     async with context.write() as session:
@@ -71,7 +100,7 @@ async def start(info: Info, input: NewAnalysis, idempotency_key: str | None = No
         dataset = await one(
             session, t.Dataset, viewer.scope, key(t.Dataset, input.dataset_id, at="dataset_id")
         )
-        row = _row(viewer, model, dataset, input, asked_key)
+        row = _row(viewer, model, dataset, input, asked_key, based_on_id)
         before = await jobs.queue.asked_before(session, t.Analysis, viewer.scope, asked_key)
         if before is not None:
             return _same(before, row)
@@ -80,7 +109,7 @@ async def start(info: Info, input: NewAnalysis, idempotency_key: str | None = No
         try:
             await jobs.queue.start(session, t.Subject.ANALYSIS, row)
         except IntegrityError:
-            raise NotFound("the model or the dataset was deleted a moment ago") from None
+            raise NotFound("what the analysis is about was deleted a moment ago") from None
     await context.tell()
     return row
 
@@ -112,6 +141,11 @@ async def analysis(info: Info, id: ID) -> t.Analysis:
     """One analysis by its id."""
     async with info.context.read() as session:
         return await one(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
+
+
+def based_on(analysis: strawberry.Parent[t.Analysis]) -> ID | None:
+    """Id of the analysis that was judged again here; null for one of its own, and when that one is deleted."""
+    return None if analysis.based_on_id is None else global_id("Analysis", analysis.based_on_id)
 
 
 async def analyses(
@@ -172,7 +206,12 @@ def _part(
 
 
 def _row(
-    viewer: Viewer, model: t.Model, dataset: t.Dataset, input: NewAnalysis, idempotency_key: str | None
+    viewer: Viewer,
+    model: t.Model,
+    dataset: t.Dataset,
+    input: NewAnalysis,
+    idempotency_key: str | None,
+    based_on_id: UUID | None,
 ) -> t.Analysis:
     return t.Analysis(
         organization_id=viewer.organization_id,
@@ -183,12 +222,14 @@ def _row(
         type=input.type,
         columns=input.columns,
         options=input.options or BiasOptions(),
+        based_on_id=based_on_id,
     )
 
 
 def _same(before: t.Analysis, now: t.Analysis) -> t.Analysis:
     def asked(row: t.Analysis) -> tuple[object, ...]:
-        return row.model_id, row.dataset_id, row.type, _plain(row.columns), _plain(row.options)
+        about = row.model_id, row.dataset_id, row.type, row.based_on_id
+        return *about, _plain(row.columns), _plain(row.options)
 
     if asked(before) != asked(now):
         raise Conflict("this idempotencyKey was used for another analysis; take a new one")
@@ -202,19 +243,22 @@ def _plain(value: BiasColumns | BiasOptions) -> bytes:
 
 def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
     """Refuse now, in words, what could only fail later."""
-    if model.type is not t.ModelType.CLASSIFICATION:
-        raise InvalidInput(
-            f"a bias analysis measures classification models so far, this one is for {model.type}",
-            at=("model_id",),
-        )
     if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
         raise Conflict(f"the dataset is {dataset.status}, an analysis needs one that is completed")
     names = [column.name for column in dataset.profile.columns]
     for at, column in row.columns.places():
         if column not in names:
             raise no_column(column, names, ("columns", *at))
+    try:
+        row.columns.check(model.type)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), at=("columns", *error.at)) from None
     if "\0" in (row.columns.favorable or ""):
         raise InvalidInput("favorable may hold no NUL, and no value does", at=("columns", "favorable"))
+    if not metrics_of(row.type, model.type):
+        raise InvalidInput(
+            f"{row.type} is no question for a {model.type} model; ask for comprehensive", at=("type",)
+        )
     if row.type is AnalysisType.INDIVIDUAL_FAIRNESS and not row.columns.features:
         raise InvalidInput(
             "individual fairness compares similar rows: features must name the columns that make rows similar",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -42,6 +42,8 @@ class House:
     max_file_size: int
     scratch: Path
     """A folder for files on the way in."""
+    roots: tuple[str, ...] = ()
+    """Folders that datasets may be registered in by reference."""
     seats: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, SEATS))
     """Requests that are answered at once; the rest wait at the door, where waiting holds nothing."""
 
@@ -147,6 +149,12 @@ class Context:
 
         page: Page[Row] = await self._loader((table, key, part), load).load(parent)
         return page
+
+    async def together(
+        self, of: Hashable, load: Callable[[list[UUID]], Awaitable[list[Any]]], id: UUID
+    ) -> Any:
+        """What `load` finds for a row, by its id; one call of it for all rows that ask for the same `of`."""
+        return await self._loader(of, load).load(id)
 
     async def total(self, page: Page[Any]) -> int:
         """Length of the whole list that a page is of; one query however many pages of such lists ask."""

@@ -185,7 +185,7 @@ async def _take_in(context: Context, asked: _Asked, pieces: AsyncIterator[bytes]
         )
         await house.blobs.put_file(str(row.upload), file.path)
     try:
-        stored = await _store(context, row)
+        stored = await store(context, row)
     except BaseException:
         await house.blobs.delete(str(row.upload))
         raise
@@ -194,7 +194,7 @@ async def _take_in(context: Context, asked: _Asked, pieces: AsyncIterator[bytes]
     return stored
 
 
-async def _store(context: Context, row: t.Dataset) -> t.Dataset:
+async def store(context: Context, row: t.Dataset) -> t.Dataset:
     """Store the row and queue its reading; or find the row that the same key stored before."""
     scope = context.viewer.scope
     async with context.write() as session:

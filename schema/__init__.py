@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 
 from schema.values import SCALARS  # isort: skip  # the values first: faces refer to them
+from schema.budget import Frugal
 from schema.errors import DiscreetErrors, PublicErrors
 from schema.limits import CostLimiter, TokenLimiter
 from schema.mutation import Mutation
@@ -44,6 +45,7 @@ def create_schema(*, open_to_strangers: bool) -> Schema:
         if open_to_strangers
         else [DiscreetErrors, *EXTENSIONS, IntrospectionForPeople],
         config=StrawberryConfig(scalar_map=SCALARS),
+        execution_context_class=Frugal,
     )
 
 

@@ -50,9 +50,9 @@ class PublicErrors(MaskErrors):
     """Errors we raise on purpose keep their words and gain a code; any other is masked, and logged."""
 
     def _process_errors(self, errors: list[GraphQLError]) -> list[GraphQLError]:
-        """Nothing was executed when an error has no path."""
-        kept = [error for error in errors if error.path is not None]
-        kept += [error for error in errors if error.path is None][:MOST_ERRORS]
+        """Nothing was executed when an error has no path; each list after one too many has the same error."""
+        kept = [error for error in errors if error.path is not None and not _of_limit(error)]
+        kept += [error for error in errors if error.path is None or _of_limit(error)][:MOST_ERRORS]
         return super()._process_errors(kept)
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
@@ -109,6 +109,10 @@ class DiscreetErrors(PublicErrors):
         if self.execution_context.context.claims is None:
             return _coded(shown, _SUGGESTION.sub("", shown.message), dict(shown.extensions or {}))
         return shown
+
+
+def _of_limit(error: GraphQLError) -> bool:
+    return (error.extensions or {}).get("code") == "LIMIT_EXCEEDED"
 
 
 def _leading_to(name: str, fields: Mapping[str, Any], depth: int) -> tuple[str, ...] | None:

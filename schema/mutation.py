@@ -6,6 +6,7 @@ import resolvers.bias
 import resolvers.datasets
 import resolvers.identity
 import resolvers.models
+import resolvers.references
 import resolvers.uploads
 from auth.permissions import Open, Permission
 from resolvers.removal import Removal
@@ -29,11 +30,13 @@ class Mutation:
     request_dataset_upload: UploadTicket | None = door(
         resolvers.uploads.request_upload, allow=Permission.DATASET_WRITE
     )
+    register_dataset: Dataset | None = door(resolvers.references.register, allow=Permission.DATASET_WRITE)
     cancel_dataset: Dataset | None = door(resolvers.uploads.cancel, allow=Permission.DATASET_WRITE)
     update_dataset: Dataset | None = door(resolvers.datasets.update, allow=Permission.DATASET_WRITE)
     archive_dataset: Dataset | None = door(resolvers.datasets.archive, allow=Permission.DATASET_WRITE)
     delete_dataset: Removal | None = door(resolvers.datasets.delete, allow=Permission.DATASET_WRITE)
 
     start_analysis: Analysis | None = door(resolvers.bias.start, allow=Permission.ANALYSIS_CREATE)
+    rejudge_analysis: Analysis | None = door(resolvers.bias.rejudge, allow=Permission.ANALYSIS_CREATE)
     cancel_analysis: Analysis | None = door(resolvers.bias.cancel, allow=Permission.ANALYSIS_CREATE)
     delete_analysis: Removal | None = door(resolvers.bias.delete, allow=Permission.ANALYSIS_DELETE)

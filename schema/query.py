@@ -7,7 +7,9 @@ import resolvers.datasets
 import resolvers.identity
 import resolvers.models
 import resolvers.nodes
+import resolvers.trends
 from auth.permissions import Open, Permission
+from engine.fairness.comparison import ReportComparison
 from schema.fields import door
 from schema.rows import Analysis, Connection, Dataset, Model, Node, Organization, User
 
@@ -25,3 +27,6 @@ class Query:
     datasets: Connection[Dataset] | None = door(resolvers.datasets.datasets, allow=Permission.DATASET_READ)
     analysis: Analysis | None = door(resolvers.bias.analysis, allow=Permission.ANALYSIS_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.analyses, allow=Permission.ANALYSIS_READ)
+    compare_analyses: ReportComparison | None = door(
+        resolvers.trends.compare_analyses, allow=Permission.ANALYSIS_READ
+    )

@@ -18,10 +18,12 @@ import resolvers.models
 import resolvers.nodes
 import resolvers.paging
 import resolvers.progress
+import resolvers.trends
 from auth.permissions import Permission
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.tables import ColumnProfile, TableFormat
-from engine.values import Count
+from engine.values import Count, ModelType
+from resolvers.trends import TrendPoint
 from schema.fields import computed, door, face
 
 Shown = TypeVar("Shown")
@@ -88,11 +90,20 @@ class User(Node):
 class AnalysisColumns:
     """Which columns of the dataset an analysis was asked to look at."""
 
-    label: str
-    prediction: str
     protected: list[str]
+    label: str | None
+    prediction: str | None
+    score: str | None
+    weights: str | None
+    stratum: str | None
     favorable: str | None
     features: list[str]
+    distance: str | None
+    user: str | None
+    item: str | None
+    rank: str | None
+    relevance: str | None
+    item_group: str | None
 
 
 @strawberry.type
@@ -104,6 +115,22 @@ class AnalysisThreshold:
 
 
 @strawberry.type
+class AnalysisBands:
+    """How a numeric protected attribute was asked to be cut into groups."""
+
+    attribute: str
+    edges: list[float]
+
+
+@strawberry.type
+class AnalysisReference:
+    """The group that the others of an attribute were asked to be compared with."""
+
+    attribute: str
+    group: str
+
+
+@strawberry.type
 class AnalysisOptions:
     """How sure to be and how strictly to judge, as it was asked for."""
 
@@ -112,6 +139,12 @@ class AnalysisOptions:
     seed: int
     min_group_size: int
     thresholds: list[AnalysisThreshold]
+    references: list[AnalysisReference]
+    bands: list[AnalysisBands]
+    max_depth: int
+    score_threshold: float
+    k: int
+    suppress_below: int
 
 
 @face(t.Analysis)
@@ -121,6 +154,7 @@ class Analysis(Job, Node):
     options: AnalysisOptions
     report: BiasReport | None
     """What came out, once the analysis is completed."""
+    based_on_id: ID | None = computed(resolvers.bias.based_on)
     model: "Model | None" = door(resolvers.models.of_analysis, allow=Permission.MODEL_READ)
     dataset: "Dataset | None" = door(resolvers.datasets.of_analysis, allow=Permission.DATASET_READ)
 
@@ -131,9 +165,11 @@ class Dataset(Job, Node):
     description: str
     format: TableFormat | None
     sha256: str
-    """Of the file as it was uploaded."""
+    """Of the file as it was uploaded; by reference, of the names, sizes and times of its parts."""
     bytes: Count
-    """Size of the file as it was uploaded."""
+    """Size of the file as it was uploaded, or of all parts."""
+    uri: str | None
+    """Folder of the Parquet parts of a dataset by reference; null of one that was uploaded."""
     rows: Count | None
     """Known once the file is read."""
     columns: list[ColumnProfile] | None = computed(resolvers.nodes.columns)
@@ -147,7 +183,7 @@ class Dataset(Job, Node):
 class Model(Node):
     name: str
     version: str
-    type: t.ModelType
+    type: ModelType
     description: str
     features: list[str]
     created_at: datetime
@@ -155,6 +191,9 @@ class Model(Node):
     archived_at: datetime | None
     owner: User | None = door(resolvers.identity.owner, allow=Permission.USER_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.of_model, allow=Permission.ANALYSIS_READ)
+    fairness_trend: list[TrendPoint] | None = door(
+        resolvers.trends.fairness_trend, allow=Permission.ANALYSIS_READ
+    )
 
 
 @face(t.Event)

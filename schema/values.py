@@ -6,14 +6,17 @@ import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 import engine.fairness as f
+import engine.fairness.comparison as c
 import engine.tables as e
 import resolvers.bias as b
 import resolvers.datasets as d
 import resolvers.models as m
 import resolvers.paging as p
+import resolvers.references as n
+import resolvers.trends as r
 import resolvers.uploads as u
-from db.tables import ModelType, Role, Status, Subject
-from engine.values import Count
+from db.tables import Role, Status, Subject
+from engine.values import Count, ModelType
 from resolvers.lists import ListOrder
 from resolvers.removal import Removal
 from schema.docs import describe
@@ -25,7 +28,11 @@ CHOICES = (
     ModelType,
     f.AnalysisType,
     f.Metric,
+    f.Quantity,
     f.Verdict,
+    f.Risk,
+    f.Urgency,
+    c.Direction,
     e.TableFormat,
     e.ColumnType,
     e.RoleHint,
@@ -34,14 +41,22 @@ CHOICES = (
 )
 VALUES = (
     f.Interval,
-    f.Estimate,
+    f.GroupMetric,
     f.GroupReport,
     f.Exclusion,
     f.Finding,
     f.AttributeReport,
     f.Limit,
     f.Method,
+    f.RiskAssessment,
+    f.Effect,
+    f.Recommendation,
+    f.AlikePair,
     f.BiasReport,
+    c.Change,
+    c.NotCompared,
+    c.ReportComparison,
+    r.TrendPoint,
     e.ValueCount,
     e.ColumnProfile,
     p.PageInfo,
@@ -51,6 +66,8 @@ VALUES = (
 INPUTS = (
     f.BiasColumns,
     f.Threshold,
+    f.Bands,
+    f.Reference,
     f.BiasOptions,
     m.ModelFilter,
     d.DatasetFilter,
@@ -60,6 +77,7 @@ INPUTS = (
     b.AnalysisFilter,
     b.NewAnalysis,
     u.NewDataset,
+    n.NewReference,
 )
 """What clients send: named with Input at the end, as people expect."""
 

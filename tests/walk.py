@@ -159,20 +159,28 @@ def everything(kind: str, within: tuple[str, ...] = ()) -> str:
         if is_leaf_type(target):
             parts.append(name)
         elif not leads_to_rows(Door(kind, name, None)) and target.name not in within:
-            parts.append(f"{name} {{ {everything(target.name, (*within, kind))} }}")
+            parts.append(f"{name}{_given(field)} {{ {everything(target.name, (*within, kind))} }}")
     return " ".join(parts)
 
 
+def _given(field: GraphQLField) -> str:
+    """The required arguments of a field below the roots, in parentheses if it takes any; so far all are choices."""
+    required = {name: one.type for name, one in field.args.items() if is_required_argument(one)}
+    given = [f"{name}: {next(iter(get_named_type(kind).values))}" for name, kind in required.items()]
+    return f"({', '.join(given)})" if given else ""
+
+
 def selection_of(door: Door) -> str:
-    """What to select of whatever is behind a door, in braces if it takes any."""
+    """What a door is given and what to select of whatever is behind it, in braces if it takes any."""
     target = get_named_type(door.field.type)
+    given = "" if door.at_root else _given(door.field)
     if is_leaf_type(target):
-        return ""
+        return given
     if door.target.endswith("Connection"):
         return f"{{ totalCount edges {{ cursor node {{ {everything(row_of(door))} }} }} }}"
     if isinstance(target, GraphQLInterfaceType):
         return "{ __typename id }"
-    return f"{{ {everything(target.name)} }}"
+    return f"{given} {{ {everything(target.name)} }}"
 
 
 def use_of(door: Door) -> str:
@@ -201,8 +209,9 @@ def _id_places(kind: GraphQLInputType, at: Place) -> Iterator[Place]:
 
 
 def arguments(door: Door, ids: dict[Place, str]) -> dict[str, Any]:
-    """Values for the required arguments, and for whatever leads to these ids."""
-    return {
+    """Values for the required arguments, and for whatever leads to these ids; little of each page."""
+    few = {"first": FEW} if "first" in door.field.args else {}
+    return few | {
         name: _value(argument.type, (name,), ids)
         for name, argument in door.field.args.items()
         if is_required_argument(argument) or any(place[0] == name for place in ids)

@@ -1,10 +1,11 @@
 """Every table, by name."""
 
-from db.tables.analyses import Analysis
+from db.tables.analyses import Analysis, Summary
 from db.tables.base import Owned, Status, Subject, Worked, now
 from db.tables.events import Event
 from db.tables.identity import Organization, Role, Share, User
-from db.tables.registry import Dataset, Model, ModelType
+from db.tables.registry import Dataset, Model
+from engine.values import ModelType
 
 __all__ = [
     "Analysis",
@@ -18,6 +19,7 @@ __all__ = [
     "Share",
     "Status",
     "Subject",
+    "Summary",
     "User",
     "Worked",
     "now",

@@ -1,13 +1,14 @@
-"""Runs of the engine over the registry."""
+"""Runs of the engine over the registry, and what is kept of the rows they read."""
 
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, LargeBinary
 from sqlmodel import Field
 
 from db.columns import Chosen, Stored, kept
-from db.tables.base import Worked
+from db.tables.base import Owned, Worked
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
+from engine.fairness.trend import Headline
 
 
 class Analysis(Worked, table=True):
@@ -23,3 +24,21 @@ class Analysis(Worked, table=True):
     columns: BiasColumns = kept(Stored(BiasColumns))
     options: BiasOptions = kept(Stored(BiasOptions))
     report: BiasReport | None = kept(Stored(BiasReport), default=None)
+    headlines: tuple[Headline, ...] | None = kept(Stored(tuple[Headline, ...]), default=None)
+    """The findings of the report in short, for trends; written with it."""
+    based_on_id: UUID | None = Field(default=None, foreign_key="analysis.id", ondelete="SET NULL", index=True)
+    """The analysis whose summary is judged again here."""
+
+
+class Summary(Owned, table=True):
+    """What an analysis counted of its rows, written with its report; no part of the API.
+
+    A table of its own, so that no list of analyses ever loads it, and a share of an analysis does not show it.
+    """
+
+    id: UUID = Field(primary_key=True, foreign_key="analysis.id", ondelete="CASCADE")
+    """That of the analysis."""
+    content: bytes | None = kept(LargeBinary, default=None)
+    """As `engine.fairness.keeping` packs it; null where it is not kept."""
+    reason: str | None = None
+    """Why it is not kept, in words."""

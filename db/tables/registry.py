@@ -1,7 +1,6 @@
 """What is governed: models, and the datasets they are judged on."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, UniqueConstraint, text
@@ -10,16 +9,7 @@ from sqlmodel import Field
 from db.columns import MOMENT, Chosen, Stored, kept
 from db.tables.base import Owned, Worked, now
 from engine.tables import Preview, TableFormat, TableProfile
-from engine.values import Count
-
-
-class ModelType(StrEnum):
-    """What a model predicts."""
-
-    CLASSIFICATION = "classification"
-    REGRESSION = "regression"
-    CLUSTERING = "clustering"
-    RECOMMENDATION = "recommendation"
+from engine.values import Count, ModelType
 
 
 class Model(Owned, table=True):
@@ -49,12 +39,14 @@ class Dataset(Worked, table=True):
     description: str = ""
     format: TableFormat | None = kept(Chosen(TableFormat), default=None)
     sha256: str = Field(max_length=64)
-    """Of the file as it was uploaded."""
+    """Of the file as it was uploaded; by reference, of the names, sizes and times of the parts."""
     bytes: Count = kept(BigInteger)
-    """Of the file as it was uploaded."""
+    """Of the file as it was uploaded, or of all parts."""
     rows: Count | None = kept(BigInteger, default=None)
     profile: TableProfile | None = kept(Stored(TableProfile), default=None)
     preview: Preview | None = kept(Stored(Preview), default=None)
+    uri: str | None = None
+    """Folder of the Parquet parts of a dataset by reference, which are read where they lie."""
     upload: str | None = None
     """Key of the uploaded file, until it is read."""
     blob: str | None = None

@@ -4,36 +4,52 @@ Light on purpose: the counting (DuckDB) and the neighbours (SciPy) live in modul
 worker imports, `engine.fairness.analysis` being the door.
 """
 
-from engine.fairness.metrics import METRICS, Metric
-from engine.fairness.options import AnalysisType, BiasColumns, BiasOptions, Threshold
+from engine.fairness.metrics import METRICS, AnalysisType, Metric
+from engine.fairness.options import Bands, BiasColumns, BiasOptions, Reference, Threshold
+from engine.fairness.quantity import Quantity
 from engine.fairness.report import (
+    AlikePair,
     AttributeReport,
     BiasReport,
-    Estimate,
+    Effect,
     Exclusion,
     Finding,
+    GroupMetric,
     GroupReport,
     Interval,
     Limit,
     Method,
+    Recommendation,
+    Risk,
+    RiskAssessment,
+    Urgency,
     Verdict,
 )
 
 __all__ = [
     "METRICS",
+    "AlikePair",
     "AnalysisType",
     "AttributeReport",
+    "Bands",
     "BiasColumns",
     "BiasOptions",
     "BiasReport",
-    "Estimate",
+    "Effect",
     "Exclusion",
     "Finding",
+    "GroupMetric",
     "GroupReport",
     "Interval",
     "Limit",
     "Method",
     "Metric",
+    "Quantity",
+    "Recommendation",
+    "Reference",
+    "Risk",
+    "RiskAssessment",
     "Threshold",
+    "Urgency",
     "Verdict",
 ]

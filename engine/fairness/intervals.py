@@ -6,15 +6,13 @@ hold together, and the gap takes its ends from them.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.fairness.metrics import Form, Numbers
+from engine.fairness.quantity import Numbers
 
 Floats = npt.NDArray[np.float64]
 DRAWN_AT_ONCE = 400_000
@@ -42,118 +40,93 @@ def wilson(k: float, n: float, confidence: float) -> tuple[float, float]:
     return min(max(0.0, centre - half), rate), max(min(1.0, centre + half), rate)
 
 
-def f1_interval(tp: int, union: int, confidence: float) -> tuple[float, float]:
-    """Interval of an F1 score from that of J = TP / (TP + FP + FN), as F1 = 2 J / (1 + J) rises with J.
+def newcombe(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float]:
+    """Interval of the difference a - b of two proportions, each given as (rate, low, high) with Wilson's ends.
 
-    Args:
-        tp: true positives.
-        union: TP + FP + FN, above 0.
-        confidence: as for `wilson`.
+    Source: R. G. Newcombe, "Interval estimation for the difference between independent proportions" (1998),
+    method 10.
     """
-    low, high = (2 * j / (1 + j) for j in wilson(tp, union, confidence))
-    rate = 2 * tp / (tp + union)
-    return min(low, rate), max(high, rate)  # the last digit may be rounded the other way
+    difference = a[0] - b[0]
+    down = math.hypot(a[0] - a[1], b[2] - b[0])
+    up = math.hypot(a[2] - a[0], b[0] - b[1])
+    return max(-1.0, difference - down), min(1.0, difference + up)
 
 
-def draws(table: Numbers, samples: int, seed: int) -> Iterator[Numbers]:
-    """Bootstrap samples of a table, drawn from its counts instead of from rows.
+def katz(a: tuple[float, float], b: tuple[float, float], confidence: float) -> tuple[float, float] | None:
+    """Interval of the ratio of two proportions, each given as (k, n); None where a rate is 0.
+
+    Source: Katz, Baptista, Azen and Pike, "Obtaining confidence intervals for the risk ratio in cohort
+    studies" (1978).
+    """
+    (k, n), (m, o) = a, b
+    if not k or not m:
+        return None
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = math.log(k / n) - math.log(m / o)
+    half = z * math.sqrt(max(0.0, 1 / k - 1 / n + 1 / m - 1 / o))
+    return math.exp(centre - half), math.exp(centre + half)
+
+
+def multinomial(cells: Numbers, samples: int, seed: int) -> Iterator[Numbers]:
+    """Bootstrap samples of cells, drawn from their counts instead of from rows.
 
     Drawing n rows with replacement and counting them is one multinomial draw over the cells, so
     the cost does not grow with the rows.
 
     Args:
-        table: shape (groups, 2, 2), with at least one row.
+        cells: shape (groups, *cells), counts or effective counts.
         samples: how many to draw.
         seed: the same seed gives the same samples.
 
     Yields:
-        Blocks of shape (some, groups, 2, 2), `samples` in all.
+        Blocks of shape (some, groups, *cells), `samples` in all; all 0 where the cells weigh nothing.
     """
     generator = np.random.default_rng(seed)
-    cells = table.ravel()
-    filled = np.flatnonzero(cells)
-    rows = int(cells.sum())
-    size = max(1, DRAWN_AT_ONCE // cells.size)
+    flat = cells.ravel()
+    filled = np.flatnonzero(flat)
+    total = flat.sum()
+    rows = max(1, round(float(total))) if total > 0 else 0
+    size = max(1, DRAWN_AT_ONCE // flat.size)
     for start in range(0, samples, size):
-        block = np.zeros((min(size, samples - start), cells.size), dtype=np.int64)
-        block[:, filled] = generator.multinomial(rows, cells[filled] / rows, size=len(block))
-        yield block.reshape(-1, *table.shape)
+        block = np.zeros((min(size, samples - start), flat.size), dtype=np.int64)
+        if rows:
+            block[:, filled] = generator.multinomial(rows, flat[filled] / total, size=len(block))
+        yield block.reshape(-1, *cells.shape)
 
 
 def linear(k: Numbers, n: Numbers) -> tuple[Floats, Floats]:
-    """Rates and their variances, smoothed to (k + 2) / (n + 4) so that 0 and 1 have an error too."""
+    """Rates, NaN of no rows, and their variances, smoothed to (k + 2) / (n + 4) so that 0 and 1 have an error too."""
     smooth = (k + 2) / (n + 4)
-    return k / np.maximum(n, 1), smooth * (1 - smooth) / (n + 4)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return k / n, smooth * (1 - smooth) / (n + 4)
 
 
 def logarithmic(k: Numbers, n: Numbers) -> tuple[Floats, Floats]:
     """Logarithms of rates, half a row added so that 0 has one, and their smoothed variances."""
     smooth = (k + 2) / (n + 4)
-    return np.log((k + 0.5) / (n + 0.5)), (1 - smooth) / (smooth * (n + 4))
+    centre = np.where(n > 0, np.log((k + 0.5) / (n + 0.5)), np.nan)
+    return centre, (1 - smooth) / (smooth * (n + 4))
 
 
-SCALES: Mapping[Form, Callable[[Numbers, Numbers], tuple[Floats, Floats]]] = MappingProxyType(
-    {Form.DIFFERENCE: linear, Form.RATIO: logarithmic}
-)
+def linked(
+    k: Numbers, n: Numbers, link: Callable[[Numbers], Numbers], slope: Callable[[Numbers], Numbers]
+) -> tuple[Floats, Floats]:
+    """As `linear`, of a rising function of rates with its derivative: the delta method."""
+    rate, variance = linear(k, n)
+    with np.errstate(divide="ignore"):
+        return link(rate), slope((k + 2) / (n + 4)) ** 2 * variance
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Spread:
-    """One rate of several groups on the scale on which they are compared."""
-
-    form: Form
-    centre: Floats
-    """Shape (groups,): rates or their logarithms."""
-    variance: Floats
-    """Shape (groups,)."""
+def logarithmic_linked(
+    k: Numbers, n: Numbers, link: Callable[[Numbers], Numbers], slope: Callable[[Numbers], Numbers]
+) -> tuple[Floats, Floats]:
+    """As `logarithmic`, of a rising function; half a row is added on either side, so that its ends have a logarithm."""
+    smooth, variance = (k + 2) / (n + 4), linear(k, n)[1]
+    centre = np.where(n > 0, np.log(link((k + 0.5) / (n + 1))), np.nan)
+    return centre, (slope(smooth) / link(smooth)) ** 2 * variance
 
 
-def spread(k: Numbers, n: Numbers, form: Form) -> Spread:
-    """Rates k / n of groups, shape (groups,) each, made ready for comparing as a difference or ratio."""
-    centre, variance = SCALES[form](k, n)
-    return Spread(form=form, centre=centre, variance=variance)
-
-
-def deviations(observed: Spread, k: Numbers, n: Numbers) -> Floats:
-    """The largest studentised error over all pairs of groups, in each draw.
-
-    Args:
-        observed: the groups as they are in the data.
-        k, n: shape (draws, groups), the same rate in each draw.
-
-    Returns:
-        Shape (draws,): max over pairs of |(drawn gap) - (observed gap)| / standard error.
-    """
-    centre, variance = SCALES[observed.form](k, n)
-    error = np.where(n > 0, centre - observed.centre, 0.0)
-    return np.sqrt(_largest(error, variance))
-
-
-def simultaneous(spreads: list[Spread], statistics: Floats, confidence: float) -> tuple[float, float]:
-    """Interval of the largest gap, from intervals of all pairs that hold together (max-t).
-
-    Args:
-        spreads: one per rate that takes part; all of one form.
-        statistics: shape (draws,), the largest deviation over all pairs of all these rates.
-        confidence: as for `wilson`.
-
-    Returns:
-        Ends of the difference in [0, 1], or of the ratio in [0, 1] where the form is RATIO.
-    """
-    quantile = float(np.quantile(statistics, confidence))
-    low, high = 0.0, 0.0
-    for s in spreads:
-        difference = s.centre[:, None] - s.centre[None, :]
-        margin = quantile * np.sqrt(s.variance[:, None] + s.variance[None, :])
-        low = max(low, float((difference - margin).max()))
-        np.fill_diagonal(margin, 0.0)
-        high = max(high, float((difference + margin).max()))
-    if spreads[0].form is Form.RATIO:
-        return math.exp(-high), math.exp(-low)
-    return low, min(1.0, high)
-
-
-def _largest(error: Floats, variance: Floats, candidates: int = CANDIDATES) -> Floats:
+def largest_pair(error: Floats, variance: Floats, candidates: int = CANDIDATES) -> Floats:
     """Max over pairs of (e_i - e_j)^2 / (v_i + v_j) in each row, exactly but without trying all pairs.
 
     By Cauchy-Schwarz a pair reaches at most e_i^2 / v_i + e_j^2 / v_j. So pairs with one of the few
@@ -175,5 +148,5 @@ def _largest(error: Floats, variance: Floats, candidates: int = CANDIDATES) -> F
             reach = np.sort(np.take_along_axis(alone, rest, 1), axis=1)[:, -2:].sum(1)
             open_ = np.flatnonzero(found < reach)
             if open_.size:
-                best[start + open_] = _largest(e[open_], v[open_], candidates * 4)
+                best[start + open_] = largest_pair(e[open_], v[open_], candidates * 4)
     return best

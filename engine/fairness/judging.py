@@ -1,55 +1,41 @@
-"""From counts to findings: which groups may be compared, how far apart they are, and the verdict."""
+"""From tables of groups to findings: how far apart the groups are, how sure that is, and the verdict."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
-from engine.fairness.groups import judged
-from engine.fairness.intervals import Floats, deviations, draws, simultaneous, spread
-from engine.fairness.metrics import (
-    METRICS,
-    RATES,
-    Form,
-    Metric,
-    MetricSpec,
-    Numbers,
-    Rate,
-    counted,
-    gap,
-    range_of,
-)
+from engine.fairness.balances import BALANCES
+from engine.fairness.comparing import PILOT, Comparison, Part, Scale, Scaled, compare, formula, scaled
+from engine.fairness.curves import changes, furthest
+from engine.fairness.groups import drawn_with, reference
+from engine.fairness.intervals import Floats, largest_pair
+from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
 from engine.fairness.options import BiasOptions
-from engine.fairness.outcomes import Table
-from engine.fairness.report import Exclusion, Finding, Interval, Verdict
-from engine.fairness.words import capital, gap_description, joined, left_out, too_few, verdict_reason
+from engine.fairness.quantity import Curve, Numbers, Share, Statistic
+from engine.fairness.report import Finding, Interval, Verdict
+from engine.fairness.tables import Table
+from engine.fairness.words import (
+    balance_description,
+    capital,
+    class_description,
+    gap_description,
+    joined,
+    no_reference,
+    too_few,
+    undefined,
+    verdict_reason,
+)
+from engine.values import Count
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Comparison:
-    """The groups in which one rate rests on enough rows to be compared."""
-
-    rate: Rate
-    names: tuple[str, ...]
-    counts: Numbers
-    """Shape (groups, 2, 2): these groups only."""
-    places: Numbers
-    """Shape (groups,): where they stand among the judged groups."""
-    excluded: tuple[Exclusion, ...]
-
-    @property
-    def possible(self) -> bool:
-        return len(self.names) >= 2
-
-    def extremes(self) -> tuple[tuple[str, float], tuple[str, float]]:
-        """Name and rate of the lowest and of the highest group."""
-        k, n = counted(self.rate, self.counts)
-        low, high = int(np.argmin(k / n)), int(np.argmax(k / n))
-        return (self.names[low], float(k[low] / n[low])), (self.names[high], float(k[high] / n[high]))
-
-
-Statistics = Mapping[tuple[Rate, Form], Floats]
-"""For a rate on a scale, shape (draws,): the largest deviation over all pairs of groups in each draw."""
+MOST_ROWS = 10**12
+"""More rows than these settle nothing in practice."""
+RATIOS = (Form.RATIO, Form.AGAINST_REFERENCE, *BALANCES)
+"""Forms of which small values are unfair."""
+POWER = 0.8
+"""Chance with which the minimum detectable gap is found."""
 
 
 def verdict(interval: Interval | None, fair: float, limit: float) -> Verdict:
@@ -82,95 +68,262 @@ def worst(findings: Sequence[Finding]) -> Verdict:
     )
 
 
+@dataclass(kw_only=True, eq=False)
+class Side:
+    """One quantity of a metric: its groups, and the largest deviation of any pair of them in each draw."""
+
+    comparison: Comparison
+    form: Form
+    scaled: Scaled | None = None
+    """None for curves."""
+    statistics: list[Floats]
+
+    @property
+    def possible(self) -> bool:
+        groups = len(self.comparison.names)
+        if self.form is Form.AGAINST_REFERENCE:
+            return groups >= 2 and self.comparison.reference is not None
+        return groups >= (1 if self.form is Form.SCORE else 2)
+
+    @property
+    def against(self) -> int:
+        """Where the reference group stands; asked for only where there is one."""
+        return self.comparison.reference or 0
+
+    def take(self, block: Numbers) -> None:
+        """Look at more draws of the cells of the judged groups."""
+        self.statistics.append(self._deviations(block))
+
+    def _deviations(self, block: Numbers) -> Floats:
+        if self.form in BALANCES:
+            return BALANCES[self.form].deviations(self.comparison.cells, self.comparison.places, block)
+        if self.scaled is None:
+            return changes(self.comparison, block)
+        return _studentised(self.form, *self.scaled.errors(block), self.comparison.reference)
+
+    def observed(self) -> float:
+        """The statistic of the data themselves, against no gap at all."""
+        if self.form in BALANCES:
+            return BALANCES[self.form].observed(self.comparison.cells, self.comparison.places)
+        if self.scaled is None:
+            return self.value()
+        return float(
+            _studentised(
+                self.form, self.scaled.centre[None], self.scaled.variance[None], self.comparison.reference
+            )[0]
+        )
+
+    def value(self) -> float:
+        """The gap as observed; NaN where it is undefined."""
+        values = self.comparison.value
+        if self.form in BALANCES:
+            return BALANCES[self.form].worst(self.comparison.cells, self.comparison.places).value
+        if self.form is Form.DISTANCE:
+            return furthest(self.comparison)[0]
+        if self.form is Form.RATIO:
+            return float(values.min() / values.max()) if values.max() > 0 else math.nan
+        if self.form is Form.AGAINST_REFERENCE:
+            at = self.against
+            lowest = np.delete(values, at).min()
+            return float(lowest / values[at]) if values[at] > 0 else math.nan
+        if self.form in (Form.LARGEST, Form.SCORE):
+            return float(values.max())
+        return float(values.max() - values.min())
+
+    def ends(self, quantile: float) -> tuple[float, float]:
+        """Ends of the gap, from intervals of all pairs that hold together at this quantile."""
+        if self.form in BALANCES:
+            return BALANCES[self.form].ends(self.comparison.cells, self.comparison.places, quantile)
+        if self.scaled is None:
+            value = self.value()
+            return max(0.0, value - quantile), value + quantile
+        centre, error = self.scaled.centre, np.sqrt(self.scaled.variance)
+        if self.form in (Form.LARGEST, Form.SCORE):
+            how = QUANTITIES[self.comparison.quantity].how
+            low, high = (how.low, how.high) if isinstance(how, Statistic) else (0.0, 1.0)
+            ends = float((centre - quantile * error).max()), float((centre + quantile * error).max())
+            return max(low, ends[0]), ends[1] if high is None else min(high, ends[1])
+        if self.form is Form.AGAINST_REFERENCE:
+            at = self.against
+            gap = np.delete(centre - centre[at], at)
+            margin = np.delete(quantile * np.hypot(error, error[at]), at)
+            return math.exp(float((gap - margin).min())), math.exp(float((gap + margin).min()))
+        difference = centre[:, None] - centre[None, :]
+        margin = quantile * np.hypot(error[:, None], error[None, :])
+        low = max(0.0, float((difference - margin).max()))
+        np.fill_diagonal(margin, 0.0)
+        high = float((difference + margin).max())
+        if self.form is Form.RATIO:
+            return math.exp(-high), math.exp(-low)
+        bounded = isinstance(how := QUANTITIES[self.comparison.quantity].how, Share) and how.link is None
+        bounded = bounded or (isinstance(how, Statistic) and (how.low, how.high) == (0.0, 1.0))
+        return low, min(1.0, high) if bounded else high
+
+    def extremes(self) -> tuple[tuple[str, float] | None, tuple[str, float] | None]:
+        """The groups that drive the gap, with their values: of the lowest and of the highest."""
+        if self.form in BALANCES:
+            worst = BALANCES[self.form].worst(self.comparison.cells, self.comparison.places)
+            low, high = (
+                None if at is None else (self.comparison.names[at], math.nan)
+                for at in (worst.low, worst.high)
+            )
+            return low, high
+        if self.form is Form.DISTANCE:
+            one, other = furthest(self.comparison)[1]
+            return (self.comparison.names[one], math.nan), (self.comparison.names[other], math.nan)
+        low, high = self.comparison.extremes()
+        if self.form is Form.SCORE:
+            return None, None
+        if self.form is Form.LARGEST:
+            return None, high
+        if self.form is Form.AGAINST_REFERENCE:
+            at = self.against
+            others = np.delete(np.arange(len(self.comparison.names)), at)
+            least = int(others[self.comparison.value[others].argmin()])
+            names, values = self.comparison.names, self.comparison.value
+            return (names[least], float(values[least])), (names[at], float(values[at]))
+        return low, high
+
+    def detectable(self, quantile: float) -> float | None:
+        """The smallest true gap that would be found with a chance of 80 % between the two least sure groups."""
+        if self.scaled is None:
+            return None
+        error = np.sort(np.sqrt(self.scaled.variance))[-2:]
+        wide = float(np.hypot(*error)) if error.size == 2 else float(error[0])
+        gap = (quantile + NormalDist().inv_cdf(POWER)) * wide
+        return math.exp(-gap) if self.form in (Form.RATIO, Form.AGAINST_REFERENCE) else gap
+
+
 def judge(
     table: Table, metrics: Sequence[Metric], options: BiasOptions, drawn: Callable[[int], None]
 ) -> Iterator[tuple[Finding, int]]:
-    """Judge the gaps between the groups of a table.
+    """Judge metrics on the groups of a table.
 
     Args:
-        table: counts of label by prediction in each group.
-        metrics: those to judge, all of them gaps between groups.
-        options: confidence, draws, seed, smallest group, limits.
+        table: groups and their cells, of the kind that the metrics' quantities are read from.
+        metrics: those to judge.
+        options: confidence, draws, seed, smallest group, limits, reference groups.
         drawn: told the number of bootstrap samples drawn so far.
 
     Yields:
-        Per metric the finding, and how many groups were compared.
+        The findings, several of a metric where classes are compared one by one, each with the number of
+        groups that were compared.
     """
-    rates = dict.fromkeys(rate for metric in metrics for rate in METRICS[metric].rates)
-    comparisons = {rate: compare(table, rate, options) for rate in rates}
-    wanted = dict.fromkeys((rate, METRICS[m].form) for m in metrics for rate in METRICS[m].rates)
-    possible = [key for key in wanted if comparisons[key[0]].possible]
-    statistics = _statistics(table, comparisons, possible, options, drawn) if possible else {}
+    at = reference(table, options)
+    sides: dict[tuple[Part, Form], Side] = {}
+    wanted: list[tuple[Metric, str | None, list[list[Side]]]] = []
     for metric in metrics:
-        parts = [comparisons[rate] for rate in METRICS[metric].rates]
-        yield _finding(metric, table, parts, statistics, options), max(len(part.names) for part in parts)
+        spec = METRICS[metric]
+        by_class = any(QUANTITIES[quantity].by_class for quantity in spec.of)
+        outcomes = table.outcomes if by_class else (1,)
+        rows = []
+        for outcome in outcomes:
+            row = []
+            for quantity in spec.of:
+                key = ((quantity, outcome), _kind(spec.form))
+                if key not in sides:
+                    counted_in = QUANTITIES[quantity].unit is not None and spec.form is not Form.RATIO
+                    comparison = compare(table, key[0], options, at, table.unit if counted_in else 1.0)
+                    sides[key] = Side(comparison=comparison, form=key[1], statistics=[])
+                row.append(sides[key])
+            rows.append(row)
+        if len(outcomes) > 1:
+            wanted += [(metric, table.classes[o], [row]) for o, row in zip(outcomes, rows, strict=True)]
+        wanted.append((metric, None, rows))
+    _draw(table, [side for side in sides.values() if side.possible], options, drawn)
+    for metric, name, rows in wanted:
+        compared = max(len(side.comparison.names) for row in rows for side in row)
+        yield _finding(metric, table, name, rows, options), compared
 
 
-def compare(table: Table, rate: Rate, options: BiasOptions) -> Comparison:
-    """The judged groups whose rate rests on at least min_group_size rows, and why the others do not."""
-    large = judged(table, options)
-    _, n = counted(rate, table.counts)
-    enough = large & (n >= options.min_group_size)
-    sizes = table.counts.sum((1, 2))
-    excluded = []
-    for i in np.flatnonzero(~enough):
-        has = f"{sizes[i]:,} rows" if not large[i] else f"{n[i]:,} {RATES[rate].among}"
-        excluded.append(
-            Exclusion(group=table.names[i], reason=f"which has {has}, fewer than {options.min_group_size:,}")
+def _kind(form: Form) -> Form:
+    """Forms that differ only in how quantities are put together share their draws."""
+    return Form.DIFFERENCE if form is Form.AVERAGE else form
+
+
+def _draw(table: Table, sides: Sequence[Side], options: BiasOptions, drawn: Callable[[int], None]) -> None:
+    if not sides:
+        return
+    places = drawn_with(table, options)
+    pilot: Numbers | None = None
+    for side in sides:
+        quantity = side.comparison.quantity
+        if isinstance(QUANTITIES[quantity].how, Curve):
+            continue
+        scale = Scale.LOG if side.form in (Form.RATIO, Form.AGAINST_REFERENCE) else Scale.LINEAR
+        if pilot is None and formula(quantity, scale) is None:
+            pilot = np.concatenate(list(table.draws(places, PILOT, options.seed + 1)))
+        side.scaled = scaled(
+            side.comparison, scale, pilot if pilot is not None else side.comparison.cells[None]
         )
-    return Comparison(
-        rate=rate,
-        names=tuple(table.names[i] for i in np.flatnonzero(enough)),
-        counts=table.counts[enough],
-        places=np.flatnonzero(enough[large]),
-        excluded=tuple(excluded),
-    )
-
-
-def _statistics(
-    table: Table,
-    comparisons: Mapping[Rate, Comparison],
-    wanted: Sequence[tuple[Rate, Form]],
-    options: BiasOptions,
-    drawn: Callable[[int], None],
-) -> Statistics:
-    observed = {(rate, form): spread(*counted(rate, comparisons[rate].counts), form) for rate, form in wanted}
-    blocks: dict[tuple[Rate, Form], list[Floats]] = {key: [] for key in wanted}
     done = 0
-    for block in draws(table.counts[judged(table, options)], options.bootstrap_samples, options.seed):
-        for rate, form in wanted:
-            k, n = counted(rate, block[:, comparisons[rate].places])
-            blocks[rate, form].append(deviations(observed[rate, form], k, n))
+    for block in table.draws(places, options.bootstrap_samples, options.seed):
+        for side in sides:
+            side.take(block)
         done += len(block)
         drawn(done)
-    return {key: np.concatenate(parts) for key, parts in blocks.items()}
+
+
+def _studentised(form: Form, error: Floats, variance: Floats, at: int | None) -> Floats:
+    """The largest error in standard errors, in each draw: of a pair of groups, or of a group."""
+    if form in (Form.LARGEST, Form.SCORE):
+        found: Floats = (np.abs(error) / np.sqrt(variance)).max(axis=1)
+        return found
+    if form is Form.AGAINST_REFERENCE and at is not None:
+        gap = np.delete(error - error[:, [at]], at, axis=1)
+        wide = np.delete(variance + variance[:, [at]], at, axis=1)
+        found = (np.abs(gap) / np.sqrt(wide)).max(axis=1)
+        return found
+    return np.sqrt(largest_pair(error, variance))
 
 
 def _finding(
-    metric: Metric, table: Table, parts: Sequence[Comparison], statistics: Statistics, options: BiasOptions
+    metric: Metric, table: Table, outcome: str | None, rows: Sequence[Sequence[Side]], options: BiasOptions
 ) -> Finding:
     spec, limit, attribute = METRICS[metric], options.limit(metric), joined(table.attributes)
-    excluded = tuple(dict.fromkeys(e for part in parts for e in part.excluded))
-    missing = next((part for part in parts if not part.possible), None)
-    value = None if missing else _value(spec, parts)
-    lowest = highest = interval = None
+    sides = [side for row in rows for side in row]
+    excluded = tuple(dict.fromkeys(e for side in sides for e in side.comparison.excluded))
+    missing = next((side for side in sides if not side.possible), None)
+    value = math.nan if missing else _put_together(spec, [[side.value() for side in row] for row in rows])
+    interval, lowest, highest = None, None, None
+    p_value, detectable, needed = None, None, None
     description = f"{capital(spec.title)} is {spec.meaning}. Here it could not be measured."
     if missing:
-        reason = too_few(missing.rate, attribute, len(missing.names), missing.excluded)
-    elif value is None:
-        reason = f"The ratio is undefined: the {RATES[parts[0].rate].title} is 0 in every group.{left_out(excluded)}"
+        reason = _why_not(spec, missing.comparison, attribute, options)
+        needed = _rows_for(limit, spec, options)
+    elif math.isnan(value):
+        reason = undefined(spec, excluded)
     else:
-        interval = _interval(spec, parts, statistics, value, options)
-        widest = max(parts, key=lambda part: gap(*range_of(part.rate, part.counts), Form.DIFFERENCE) or 0.0)
-        low, high = widest.extremes()
-        lowest, highest = low[0], high[0]
-        description = gap_description(metric, widest.rate, low, high)
+        statistics = np.max([np.concatenate(side.statistics) for side in sides], axis=0)
+        quantile = float(np.quantile(statistics, options.confidence))
+        if spec.form not in BALANCES and all(side.scaled is not None for side in sides):
+            # never below that of one pair: where rates are 0 or 1 no draw shows an error, and yet there is one
+            quantile = max(quantile, NormalDist().inv_cdf((1 + options.confidence) / 2))
+        ends = [[side.ends(quantile) for side in row] for row in rows]
+        low = _put_together(spec, [[end[0] for end in row] for row in ends])
+        high = _put_together(spec, [[end[1] for end in row] for row in ends])
+        interval = Interval(low=min(low, value), high=max(high, value))  # 0 has no logarithm
+        if spec.form is not Form.SCORE:
+            observed = max(side.observed() for side in sides)
+            p_value = float((1 + (statistics >= observed).sum()) / (1 + statistics.size))
+            detectable = _detectable(spec, sides, quantile)
+        if verdict(interval, spec.fair, limit) is Verdict.WARNING:
+            needed = _rows_to_settle(sides, value, interval, limit)
+        widest = _driving(spec, sides)
+        lowest, highest = (None if end is None else end[0] for end in widest.extremes())
+        description = gap_description(metric, widest.comparison.quantity, *widest.extremes())
+        if spec.form in BALANCES:
+            at = BALANCES[spec.form].worst(widest.comparison.cells, widest.comparison.places).part
+            description = balance_description(metric, table.classes[at], lowest, highest)
         reason = verdict_reason(verdict(interval, spec.fair, limit), interval, metric, limit, excluded)
+    if outcome is not None or len(rows) > 1:
+        description = class_description(description, outcome, len(rows))
     return Finding(
         metric=metric,
         attributes=table.attributes,
         attribute=attribute,
-        value=value,
+        outcome=outcome,
+        value=None if math.isnan(value) else value,
         interval=interval,
         threshold=limit,
         fair=spec.fair,
@@ -180,23 +333,60 @@ def _finding(
         lowest=lowest,
         highest=highest,
         excluded=excluded,
+        p_value=p_value,
+        minimum_detectable=detectable,
+        rows_needed=None if needed is None else Count(needed),
     )
 
 
-def _value(spec: MetricSpec, parts: Sequence[Comparison]) -> float | None:
-    gaps = [gap(*range_of(part.rate, part.counts), spec.form) for part in parts]
-    known = [g for g in gaps if g is not None]
-    if len(known) < len(gaps):
+def _why_not(spec: MetricSpec, comparison: Comparison, attribute: str, options: BiasOptions) -> str:
+    """Why there is nothing to compare."""
+    title = QUANTITIES[comparison.quantity].title
+    if spec.form is Form.SCORE:
+        among = QUANTITIES[comparison.quantity].among
+        return f"The {title} is undefined, or rests on fewer than {options.min_group_size:,} {among}."
+    if spec.form is Form.AGAINST_REFERENCE and len(comparison.names) >= 2:
+        return no_reference(title, attribute, comparison.excluded)
+    return too_few(title, attribute, len(comparison.names), comparison.excluded)
+
+
+def _put_together(spec: MetricSpec, rows: Sequence[Sequence[float]]) -> float:
+    """One number from those of the quantities of a metric, averaged over the classes."""
+    if any(math.isnan(value) for row in rows for value in row):
+        return math.nan
+    small_is_unfair = spec.form in RATIOS
+    one = np.mean if spec.form is Form.AVERAGE else min if small_is_unfair else max
+    return float(np.mean([one(row) for row in rows]))
+
+
+def _driving(spec: MetricSpec, sides: Sequence[Side]) -> Side:
+    """The quantity that is furthest apart."""
+    small_is_unfair = spec.form in RATIOS
+    return min(sides, key=Side.value) if small_is_unfair else max(sides, key=Side.value)
+
+
+def _detectable(spec: MetricSpec, sides: Sequence[Side], quantile: float) -> float | None:
+    found = [gap for side in sides if (gap := side.detectable(quantile)) is not None]
+    if not found:
         return None
-    return min(known) if spec.form is Form.RATIO else max(known)
+    return min(found) if spec.form in (Form.RATIO, Form.AGAINST_REFERENCE) else max(found)
 
 
-def _interval(
-    spec: MetricSpec, parts: Sequence[Comparison], statistics: Statistics, value: float, options: BiasOptions
-) -> Interval:
-    spreads = [spread(*counted(part.rate, part.counts), spec.form) for part in parts]
-    largest = np.max([statistics[part.rate, spec.form] for part in parts], axis=0)
-    low, high = simultaneous(spreads, largest, options.confidence)
-    return Interval(
-        low=min(low, value), high=max(high, value)
-    )  # a rate of 0 has ratio 0, outside any logarithm
+def _rows_to_settle(sides: Sequence[Side], value: float, interval: Interval, limit: float) -> int | None:
+    """Rows per group at which an interval around the same value would end at the limit: widths fall as 1 / sqrt(n)."""
+    if math.isclose(value, limit, abs_tol=1e-9):
+        return None
+    half = value - interval.low if value > limit else interval.high - value
+    least = min(float(side.comparison.base.min()) for side in sides)
+    needed = math.ceil(least * (half / abs(value - limit)) ** 2)
+    return needed if needed <= MOST_ROWS else None
+
+
+def _rows_for(limit: float, spec: MetricSpec, options: BiasOptions) -> int | None:
+    """Rows per group with which a gap as large as the limit would be found, at the widest spread of a share."""
+    gap = abs(limit - spec.fair)
+    shares = all(isinstance(QUANTITIES[quantity].how, Share) for quantity in spec.of)
+    if not shares or gap <= 0:
+        return None
+    z = NormalDist().inv_cdf((1 + options.confidence) / 2) + NormalDist().inv_cdf(POWER)
+    return max(options.min_group_size, math.ceil(0.5 * (z / gap) ** 2))

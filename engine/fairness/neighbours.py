@@ -1,9 +1,9 @@
-"""Nearest neighbours: how alike rows with similar features are decided.
+"""Nearest neighbours: rows as points of their features, and which points are nearest to which.
 
-Only a worker imports this module: it brings SciPy. Rows with equal features are counted together
-first, so what the neighbours are searched among is a summary too.
+Only a worker imports this module: it brings SciPy. Rows with equal features are one point.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,126 +14,162 @@ import pyarrow.parquet as pq
 from scipy.spatial import cKDTree
 
 from engine.errors import InvalidInput
-from engine.fairness.counting import bound, connect, position, schema_of, source, text_of
 from engine.fairness.intervals import Floats
 from engine.fairness.options import BiasColumns, BiasOptions
-from engine.values import Step, Tell, silent
+from engine.fairness.reading import bound, connect, number_of, position, schema_of, source, text_of
 
 NEIGHBOURS = 5
-EXACT_ROWS = 20_000
-"""Up to here every row is compared with its neighbours; above, a sample of ANCHORS rows is."""
-ANCHORS = 10_000
-MAX_NUMBERS = 20_000_000
-"""Rows times features held in memory, 160 MB."""
+MAX_NUMBERS = 100_000_000
+"""Rows times (features + NUMBERS_OF_A_ROW): what may be held at once; 117 million took 1.5 GB where tried."""
+NUMBERS_OF_A_ROW = 16
+"""Held for each row besides its features: its point, decision, score, place in the file, and sums over neighbours."""
 TIE = 1e-9
 """Distances that differ by less than this share are one distance."""
-AT_ONCE = 250
+READ_AT_ONCE = 50_000
 THREADS = 2
-NO_FEATURES = "individual fairness compares similar rows: name numeric columns as features to be similar in"
+LEAF = 64
+"""Points in a leaf of the tree; of 8 to 64 the quickest in 10 features."""
 
 Indexes = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Likeness:
-    """How alike similar rows are decided, and on what this rests."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """The rows that have all features and an outcome, by point; where they stand in the file has no part in their order."""
 
-    value: float | None
-    """1 - mean |decision - mean decision of its 5 nearest|: 1 when all are decided like their
-    neighbours, 0 when all are decided against them; None with at most 5 rows."""
-    anchors: int
-    """Rows that were compared with their neighbours: all, or a sample."""
-    rows: int
-    """Rows among which neighbours were searched."""
-    rows_excluded: int
-    """Rows without a prediction or with a feature missing or infinite."""
-    features: tuple[str, ...]
+    places: Floats
+    """Shape (points, features): features as distances from their means in standard deviations."""
+    sizes: Indexes
+    """Shape (points,): rows at each point."""
+    point: Indexes
+    """Shape (rows,): rising."""
+    decision: Indexes
+    """Shape (rows,): code of the class that was decided."""
+    score: Floats | None
+    """Shape (rows,): the score behind the decision, where one is given."""
+    in_file: Indexes
+    """Shape (rows,): from 0 on."""
+    excluded: int
+    """Rows of the file without a prediction, score or feature, or with an infinite one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Points:
-    """Rows with equal features, counted together, in the order of their features."""
+class Links:
+    """From some points to those that hold their nearest rows; ascending by `origin`."""
 
-    places: Floats
-    """Shape (points, features), each feature divided by its standard deviation."""
-    sizes: Indexes
-    """Shape (points,): rows at each point."""
-    favoured: Indexes
-    """Shape (points,): rows with a favourable prediction among them."""
+    origin: Indexes
+    """Shape (links,): which of the points that were asked about."""
+    point: Indexes
+    """Shape (links,): the point reached."""
+    distance: Floats
+    itself: npt.NDArray[np.bool_]
+    """Whether it leads back to the point itself, where the other rows at that point are neighbours."""
+    weight: Floats
+    """Share of a neighbour that each row reached is; over the rows reached by an origin they sum to 1."""
 
 
-def likeness(
-    path: Path, columns: BiasColumns, favorable: tuple[str, ...], options: BiasOptions, tell: Tell = silent
-) -> Likeness:
-    """Compare the decision on each row with those on its 5 nearest neighbours.
-
-    Nearness is the Euclidean distance between features divided by their standard deviations. A row
-    is no neighbour of itself. All rows at the distance of the 5th neighbour share the places that are
-    left, so the order of rows does not matter. Up to 20,000 rows all are compared; above, a seeded
-    sample of 10,000 rows, each with its exact neighbours among all rows.
+def read(path: Path, columns: BiasColumns, classes: Mapping[str, int], options: BiasOptions) -> Rows:
+    """Read the features and outcomes of a Parquet file.
 
     Args:
         path: a Parquet file.
-        columns: with at least one numeric column in `features`.
-        favorable: the texts of a favourable prediction.
-        options: the seed of the sample.
-        tell: told how many rows have been compared.
+        columns: with `features`, and `prediction` or `score`.
+        classes: the code of each text of a prediction; other texts count as missing. Without a prediction
+            column a score from `options.score_threshold` on is decided 1, a lower one 0.
+        options: the threshold.
 
     Raises:
-        InvalidInput: no features, one that is not there or not numeric, or too many numbers.
-
-    Source: Zemel et al., "Learning fair representations" (ICML 2013); unlike AIF360's, without the
-    row itself, with scaled features, and with ties shared.
+        InvalidInput: a column is not there or not numeric, or there are too many numbers.
     """
-    if not columns.features:
-        raise InvalidInput(NO_FEATURES, at=("features",))
-    points, rows = _points(path, columns, favorable)
-    used = int(points.sizes.sum())
-    known = used > NEIGHBOURS
-    point, own, weight = _anchors(points, options.seed)
-    total = _disagreement(points, point, own, weight, tell) if known else 0.0
-    anchors = int(weight.sum()) if known else 0
-    return Likeness(
-        value=min(1.0, max(0.0, 1 - total / anchors)) if known else None,
-        anchors=anchors,
-        rows=used,
-        rows_excluded=rows - used,
-        features=tuple(columns.features),
-    )
-
-
-def _points(path: Path, columns: BiasColumns, favorable: tuple[str, ...]) -> tuple[Points, int]:
-    """Rows by features, and how many rows the file has."""
     schema = schema_of(path)
-    predicted = text_of(schema, position(schema, ("prediction",), columns.prediction))
-    features = [_numeric(schema, i, name) for i, name in enumerate(columns.features)]
-    numbers = ", ".join(f"CAST({column} AS DOUBLE) + 0.0 AS f{i}" for i, column in enumerate(features))
-    finite = " AND ".join(f"isfinite(f{i})" for i in range(len(features)))
-    keys = ", ".join(f"f{i}" for i in range(len(features)))
-    query = (
-        f"WITH read AS (SELECT {numbers}, {predicted} AS predicted FROM {source(schema)}) "  # noqa: S608 - positions
-        f"SELECT {keys}, count(*) AS n, count(*) FILTER (list_contains(?::VARCHAR[], predicted)) AS k FROM read "
-        f"WHERE predicted IS NOT NULL AND {finite} GROUP BY {keys} ORDER BY {keys}"
-    )
-    rows = int(pq.read_metadata(path).num_rows)
-    if rows * len(features) > MAX_NUMBERS:
-        raise InvalidInput(
-            f"{rows:,} rows of {len(features)} features are too many to search for neighbours; at most"
-            f" {MAX_NUMBERS:,} numbers fit. Name fewer features",
-            at=("features",),
+    names = [_feature(schema, i, name) for i, name in enumerate(columns.features)]
+    score = None if columns.score is None else number_of(schema, ("score",), columns.score)
+    if columns.prediction is not None:
+        predicted = text_of(schema, position(schema, ("prediction",), columns.prediction))
+        decision = f"coalesce(list_position(?::VARCHAR[], {predicted}), 0)"
+    else:
+        decision = (
+            f"CASE WHEN {score} IS NULL THEN 0 WHEN {score} >= {options.score_threshold!r} THEN 2 ELSE 1 END"
         )
+    total = int(pq.read_metadata(path).num_rows)
+    _refuse_too_many(total, len(names))
+    numbers = [*names, *([score] if score is not None else [])]
+    wanted = ", ".join(
+        f"coalesce(CAST({each} AS DOUBLE), 'nan') + 0.0 AS n{i}" for i, each in enumerate(numbers)
+    )
+    query = f"SELECT {wanted}, CAST({decision} AS BIGINT) AS decided FROM {source(schema)}"  # noqa: S608 - positions
+    words = list(classes)
+    parameters = [words, bound(path)] if columns.prediction is not None else [bound(path)]
+    values = np.empty((total, len(numbers)))
+    decided, in_file = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
+    seen = used = 0
     with connect() as connection:
-        found = connection.sql(query, params=[bound(path), list(favorable)]).to_arrow_table()
-    places = np.column_stack([found.column(i).to_numpy() for i in range(len(features))])
-    sizes, favoured = (found.column(name).to_numpy().astype(np.int64) for name in ("n", "k"))
-    if sizes.size:
-        centred = places - np.average(places, axis=0, weights=sizes)
-        scale = np.sqrt(np.average(centred**2, axis=0, weights=sizes))
-        places = centred / np.where(scale > 0, scale, 1.0)
-    return Points(places=places, sizes=sizes, favoured=favoured), rows
+        for batch in connection.sql(query, params=parameters).to_arrow_reader(READ_AT_ONCE):
+            found = np.column_stack([batch.column(i).to_numpy() for i in range(len(numbers))])
+            code = batch.column(len(numbers)).to_numpy()
+            kept = np.flatnonzero(np.isfinite(found).all(axis=1) & (code > 0))
+            into = slice(used, used + kept.size)
+            values[into], decided[into], in_file[into] = found[kept], code[kept], kept + seen
+            seen, used = seen + code.size, used + kept.size
+    # the list counts from 1
+    codes = np.array(
+        [classes[word] for word in words] if columns.prediction is not None else [0, 1], dtype=np.int64
+    )
+    return _rows(
+        values[:used, : len(names)],
+        codes[decided[:used] - 1],
+        None if score is None else values[:used, len(names)].copy(),
+        in_file[:used],
+        total - used,
+    )
 
 
-def _numeric(schema: pa.Schema, i: int, name: str) -> str:
+def grown(places: Floats) -> cKDTree:
+    """The tree in which neighbours are searched."""
+    return cKDTree(places, leafsize=LEAF, balanced_tree=False)
+
+
+def nearest(tree: cKDTree, rows: Rows, asked: Indexes) -> Links:
+    """The nearest rows of each of some points, as seen from one row there.
+
+    A row is no neighbour of itself, the others at its point are. All rows at the distance of the 5th
+    neighbour share the places that are left.
+
+    Args:
+        tree: of `rows.places`.
+        rows: more than 5.
+        asked: shape (origins,), points.
+    """
+    here = rows.places[asked]
+    # itself, five more at most, and one beyond: only where that one still ties are there more to fetch
+    near = min(NEIGHBOURS + 2, rows.sizes.size)
+    distance, index = tree.query(here, k=np.arange(1, near + 1), workers=THREADS)
+    others = np.cumsum(rows.sizes[index] - (index == asked[:, None]), axis=1)
+    last = distance[np.arange(asked.size), (others >= NEIGHBOURS).argmax(axis=1)]
+    within = distance <= last[:, None] * (1 + TIE)
+    tied = within[:, -1]
+    origin, column = np.nonzero(within & ~tied[:, None])
+    point = index[origin, column]
+    if tied.any():
+        lists = tree.query_ball_point(here[tied], last[tied] * (1 + TIE), workers=THREADS)
+        origin = np.concatenate([origin, np.repeat(np.flatnonzero(tied), [len(each) for each in lists])])
+        point = np.concatenate([point, *lists]).astype(np.int64)
+        order = np.argsort(origin, kind="stable")
+        origin, point = origin[order], point[order]
+    far = np.sqrt(((rows.places[point] - here[origin]) ** 2).sum(axis=1))
+    itself = point == asked[origin]
+    count = rows.sizes[point] - itself
+    closer = far < last[origin] * (1 - TIE)
+
+    def summed(which: npt.NDArray[np.bool_]) -> Floats:
+        return np.bincount(origin, weights=count * which, minlength=asked.size).astype(np.float64)
+
+    left = (NEIGHBOURS - summed(closer)) / summed(~closer)
+    weight = np.where(closer, 1.0, left[origin]) / NEIGHBOURS
+    return Links(origin=origin, point=point, distance=far, itself=itself, weight=weight)
+
+
+def _feature(schema: pa.Schema, i: int, name: str) -> str:
     at = position(schema, ("features", i), name)
     kind = schema.field(at).type
     numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
@@ -145,61 +181,51 @@ def _numeric(schema: pa.Schema, i: int, name: str) -> str:
     return f"c{at}"
 
 
-def _anchors(points: Points, seed: int) -> tuple[Indexes, Indexes, Indexes]:
-    """Point, own decision (0 or 1) and number of the rows to compare with their neighbours."""
-    rows = int(points.sizes.sum())
-    point = np.repeat(np.arange(points.sizes.size), 2)
-    own = np.tile(np.array([1, 0]), points.sizes.size)
-    weight = np.column_stack([points.favoured, points.sizes - points.favoured]).ravel()
-    if rows > EXACT_ROWS:
-        chosen = np.random.default_rng(seed).choice(rows, ANCHORS, replace=False)
-        weight = np.bincount(np.searchsorted(np.cumsum(weight), chosen, side="right"), minlength=weight.size)
-    some = weight > 0
-    return point[some], own[some], weight[some].astype(np.int64)
+def _refuse_too_many(rows: int, features: int) -> None:
+    most = MAX_NUMBERS // (features + NUMBERS_OF_A_ROW)
+    if rows > most:
+        raise InvalidInput(
+            f"{rows:,} rows of {features} features are too many to search for neighbours; at most {most:,} fit."
+            " Name fewer features, or give a sample of the rows",
+            at=("features",),
+        )
 
 
-def _disagreement(points: Points, point: Indexes, own: Indexes, weight: Indexes, tell: Tell) -> float:
-    """Sum over the rows of |decision - mean decision of the neighbours|."""
-    tree = cKDTree(points.places)
-    total = 0.0
-    shown = 0.0
-    for start in range(0, point.size, AT_ONCE):
-        here = slice(start, start + AT_ONCE)
-        means = _neighbour_means(tree, points, point[here], own[here])
-        total += float((weight[here] * np.abs(own[here] - means)).sum())
-        fraction = min(1.0, (start + AT_ONCE) / point.size)
-        if fraction - shown >= 0.1 or fraction == 1.0:
-            shown = fraction
-            message = f"Compared {fraction:.0%} of the rows with their {NEIGHBOURS} nearest"
-            tell(Step(stage="comparing neighbours", fraction=fraction, message=message))
-    return total
-
-
-def _neighbour_means(tree: cKDTree, points: Points, point: Indexes, own: Indexes) -> Floats:
-    """Mean decision of the nearest rows of each anchor, those at the last distance sharing what is left."""
-    here = points.places[point]
-    # itself, five more at most, and one beyond: only where that one still ties are there more to fetch
-    near = min(NEIGHBOURS + 2, points.sizes.size)
-    distance, index = tree.query(here, k=np.arange(1, near + 1), workers=THREADS)
-    others = np.cumsum(points.sizes[index] - (index == point[:, None]), axis=1)
-    last = distance[np.arange(point.size), (others >= NEIGHBOURS).argmax(axis=1)]
-    within = distance <= last[:, None] * (1 + TIE)
-    tied = within[:, -1]
-    anchor, column = np.nonzero(within & ~tied[:, None])
-    neighbour = index[anchor, column]
-    if tied.any():
-        lists = tree.query_ball_point(here[tied], last[tied] * (1 + TIE), workers=THREADS)
-        anchor = np.concatenate([anchor, np.repeat(np.flatnonzero(tied), [len(each) for each in lists])])
-        neighbour = np.concatenate([neighbour, *lists]).astype(np.int64)
-    far = np.sqrt(((points.places[neighbour] - here[anchor]) ** 2).sum(axis=1))
-    itself = neighbour == point[anchor]
-    rows = points.sizes[neighbour] - itself
-    favoured = points.favoured[neighbour] - itself * own[anchor]
-    closer = far < last[anchor] * (1 - TIE)
-
-    def summed(values: Indexes, which: npt.NDArray[np.bool_]) -> Floats:
-        return np.bincount(anchor, weights=values * which, minlength=point.size).astype(np.float64)
-
-    left = (NEIGHBOURS - summed(rows, closer)) / summed(rows, ~closer)
-    means: Floats = (summed(favoured, closer) + left * summed(favoured, ~closer)) / NEIGHBOURS
-    return means
+def _rows(values: Floats, decision: Indexes, score: Floats | None, in_file: Indexes, excluded: int) -> Rows:
+    """Rows with equal features brought together, in the order of a hash of them."""
+    hashed = np.full(len(values), 0x9E3779B97F4A7C15, dtype=np.uint64)
+    for column in values.T:
+        hashed ^= column.copy().view(np.uint64)
+        hashed *= np.uint64(0xD6E8FEB86659FD93)
+        hashed ^= hashed >> np.uint64(32)
+    minor = (decision,) if score is None else (score, decision)
+    order = np.lexsort((in_file, *minor, hashed))
+    del hashed
+    for i in range(values.shape[1]):
+        values[:, i] = values[order, i]
+    # a clash of hashes may split a point in two at one place: slower to search, and right all the same
+    starts = np.ones(len(values), dtype=np.bool_)
+    starts[1:] = (values[1:] != values[:-1]).any(axis=1)
+    point = np.cumsum(starts) - 1
+    places = values[starts]
+    sizes = np.bincount(point, minlength=len(places)).astype(np.int64)
+    if len(places):
+        places -= np.average(places, axis=0, weights=sizes)
+        scale = np.sqrt([np.average(column**2, weights=sizes) for column in places.T])
+        places /= np.where(scale > 0, scale, 1.0)
+        # points that are near each other are put together: the search takes a third of the time then
+        together = grown(places).indices
+        places, sizes = places[together], sizes[together]
+        label = np.empty(len(together), dtype=np.int64)
+        label[together] = np.arange(len(together))
+        again = np.argsort(label[point], kind="stable")
+        point, order = label[point[again]], order[again]
+    return Rows(
+        places=places,
+        sizes=sizes,
+        point=point,
+        decision=decision[order],
+        score=None if score is None else score[order],
+        in_file=in_file[order],
+        excluded=excluded,
+    )

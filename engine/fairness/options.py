@@ -1,48 +1,94 @@
 """What a caller asks of a bias analysis: which columns, which question, how strictly to judge."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import StrEnum
+from itertools import pairwise
+from math import isfinite
+from types import MappingProxyType
 
 from engine.errors import InvalidInput
 from engine.fairness.metrics import METRICS, Metric
+from engine.values import ModelType
 
 MAX_PROTECTED = 10
 MAX_FEATURES = 100
+MAX_EDGES = 20
+MAX_DEPTH = 4
+
+NEEDED: Mapping[ModelType, tuple[tuple[str, ...], ...]] = MappingProxyType(
+    {
+        ModelType.CLASSIFICATION: (("prediction", "score"),),
+        ModelType.REGRESSION: (("label",), ("prediction",)),
+        ModelType.CLUSTERING: (("prediction",),),
+        ModelType.RECOMMENDATION: (("user",), ("item",), ("rank", "score"), ("item_group",)),
+    }
+)
+"""Columns that a kind of model needs besides the protected ones: one of each."""
+USED: Mapping[ModelType, tuple[str, ...]] = MappingProxyType(
+    {
+        ModelType.CLASSIFICATION: ("label", "prediction", "score", "weights", "stratum", "features"),
+        ModelType.REGRESSION: ("label", "prediction"),
+        ModelType.CLUSTERING: ("prediction", "distance"),
+        ModelType.RECOMMENDATION: ("user", "item", "rank", "score", "relevance", "item_group"),
+    }
+)
+"""Columns that a kind of model has a use for."""
 SHOWN_NAMES = 20
 MAX_NAME = 200
 """Characters of a name that are compared; a column has no more."""
 
 
-class AnalysisType(StrEnum):
-    """Which question of fairness is asked."""
-
-    DEMOGRAPHIC_PARITY = "demographic_parity"
-    """Are the groups selected alike, whatever their labels?"""
-    EQUALIZED_ODDS = "equalized_odds"
-    """Is the model right and wrong alike in all groups?"""
-    INDIVIDUAL_FAIRNESS = "individual_fairness"
-    """Are similar rows decided alike? Needs feature columns."""
-    COMPREHENSIVE = "comprehensive"
-    """All of these, and the groups that arise where the protected attributes cross."""
+SINGLE = (
+    "label",
+    "prediction",
+    "score",
+    "weights",
+    "stratum",
+    "distance",
+    "user",
+    "item",
+    "rank",
+    "relevance",
+    "item_group",
+)
+"""Fields of BiasColumns that name one column."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BiasColumns:
     """Which columns of the dataset mean what."""
 
-    label: str
-    """The true outcome."""
-    prediction: str
-    """The decision of the model."""
     protected: Sequence[str]
-    """One to ten protected attributes, such as race and sex; at most 100 distinct values each."""
+    """One to ten protected attributes, such as race and sex. A number with more than 20 different values, such
+    as an age, is banded: at the edges given in the options, else at its quartiles."""
+    label: str | None = None
+    """The true outcome, or the true value of a regression. Without it only selection can be compared."""
+    prediction: str | None = None
+    """The decision of the model; the predicted value of a regression; the cluster of a clustering."""
+    score: str | None = None
+    """The score behind the decision, higher being more favourable; of a recommendation, that of the item."""
+    weights: str | None = None
+    """How much each row counts, such as a survey weight; at least 0. For classification."""
+    stratum: str | None = None
+    """What selection may legitimately depend on, for the conditional demographic disparity."""
     favorable: str | None = None
     """The value of label and prediction that is good for the person, in its text form. Without it,
-    0/1, -1/1, false/true and no/yes are understood."""
+    0/1, -1/1, false/true and no/yes are understood, and three to 20 classes are judged one by one."""
     features: Sequence[str] = ()
     """Numeric columns in which similar rows are alike; for individual fairness only."""
+    distance: str | None = None
+    """Distance of the row to the centre of its cluster, for the social cost of a clustering."""
+    user: str | None = None
+    """Who was recommended to; one row for each user and item."""
+    item: str | None = None
+    """What was recommended."""
+    rank: str | None = None
+    """Place of the item in the user's list, from 1; without it, places follow the score."""
+    relevance: str | None = None
+    """How relevant the item was to the user, at least 0."""
+    item_group: str | None = None
+    """Group of the item, such as its maker's gender, between which exposure is compared."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.protected) <= MAX_PROTECTED:
@@ -67,12 +113,25 @@ class BiasColumns:
 
     def places(self) -> list[tuple[tuple[str | int, ...], str]]:
         """Each column asked for with the path of the argument that names it."""
+        single = [((role,), name) for role in SINGLE if (name := getattr(self, role)) is not None]
         return [
-            (("label",), self.label),
-            (("prediction",), self.prediction),
+            *single,
             *((("protected", i), name) for i, name in enumerate(self.protected)),
             *((("features", i), name) for i, name in enumerate(self.features)),
         ]
+
+    def check(self, model: ModelType) -> None:
+        """Refuse what a kind of model cannot be judged with.
+
+        Raises:
+            InvalidInput: a column that it needs is not named, or one that it has no use for is.
+        """
+        for choice in NEEDED[model]:
+            if not any(getattr(self, role) for role in choice):
+                raise InvalidInput(f"{model} needs the column {' or '.join(choice)}", at=(choice[0],))
+        for role in (*SINGLE, "features"):
+            if getattr(self, role) and role not in USED[model]:
+                raise InvalidInput(f"{model} has no use for the column {role}", at=(role,))
 
 
 def no_column(name: str, columns: Sequence[str], at: tuple[str | int, ...]) -> InvalidInput:
@@ -96,6 +155,40 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bands:
+    """How a numeric protected attribute is cut into groups."""
+
+    attribute: str
+    edges: Sequence[float]
+    """Rising; [25, 60] makes three groups: below 25, from 25 to below 60, and 60 and above."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.edges) <= MAX_EDGES:
+            raise InvalidInput(
+                f"edges must be 1 to {MAX_EDGES} numbers, got {len(self.edges)}", at=("edges",)
+            )
+        if not all(isfinite(edge) for edge in self.edges) or any(a >= b for a, b in pairwise(self.edges)):
+            raise InvalidInput("edges must be finite and rise", at=("edges",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled(Bands):
+    """How an attribute is read in every part, as all parts together decide; without edges, value by value."""
+
+    def __post_init__(self) -> None:
+        """Quartiles are finite and rise already, and there may be none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The group that the others of an attribute are compared with."""
+
+    attribute: str
+    group: str
+    """In its text form; of a banded attribute the name of the band."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BiasOptions:
     """How sure to be, and how strictly to judge."""
 
@@ -109,12 +202,40 @@ class BiasOptions:
     """Smaller groups are shown but never judged; also the least number of rows a rate must rest on."""
     thresholds: Sequence[Threshold] = ()
     """Overrides of the default limits: 0.1 for differences, 0.8 for ratios, 0.9 for consistency."""
+    references: Sequence[Reference] = ()
+    """Groups to compare with; by default the largest judged one of each attribute."""
+    bands: Sequence[Bands] = ()
+    """Edges for numeric protected attributes."""
+    max_depth: int = 3
+    """How many protected attributes are crossed at most in a comprehensive analysis, in [1, 4]."""
+    score_threshold: float = 0.5
+    """The least score that counts as a favourable prediction where no prediction is given."""
+    k: int = 10
+    """Places of a list of recommendations that count, in [1, 100]."""
+    lipschitz: float = 1.0
+    """How much outcomes of two rows may differ for each standard deviation of distance between their features,
+    in [0, 100]: scores lie in [0, 1], and different decisions are 1 apart. A convention of ours."""
+    suppress_below: int = 0
+    """Groups with fewer rows are left out of the report, so that no person can be recognised; in [0, 1000]."""
 
     def __post_init__(self) -> None:
         _within("confidence", self.confidence, 0.5, 0.99)
         _within("bootstrap_samples", self.bootstrap_samples, 100, 10_000)
         _within("seed", self.seed, 0, 2**31 - 1)
         _within("min_group_size", self.min_group_size, 1, 1_000_000)
+        _within("max_depth", self.max_depth, 1, MAX_DEPTH)
+        _within("k", self.k, 1, 100)
+        _within("lipschitz", self.lipschitz, 0, 100)
+        _within("suppress_below", self.suppress_below, 0, 1000)
+        if not isfinite(self.score_threshold):
+            raise InvalidInput("score_threshold must be a finite number", at=("score_threshold",))
+        for name, attributes in (
+            ("references", [each.attribute for each in self.references]),
+            ("bands", [each.attribute for each in self.bands]),
+        ):
+            twice = next((a for i, a in enumerate(attributes) if a in attributes[:i]), None)
+            if twice is not None:
+                raise InvalidInput(f"{name} name {twice!r} twice", at=(name,))
         seen: set[Metric] = set()
         for i, threshold in enumerate(self.thresholds):
             if not 0 <= threshold.limit <= 1:

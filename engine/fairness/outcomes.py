@@ -1,112 +1,234 @@
-"""What is favourable: from the texts of label and prediction to yes and no, and to tables of groups."""
+"""What decisions say: from the texts of label and prediction to classes, and to tables of groups."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.errors import InvalidInput
-from engine.fairness.cube import Axis, Codes, Counts, Cube, collapsed
-from engine.fairness.words import CROSS
+from engine.fairness.cube import Axis, Codes, Cube, Role, collapsed
+from engine.fairness.quantity import Cells
+from engine.fairness.reading import shortened
+from engine.fairness.tables import Table, names_of
 
 ENCODINGS = (("0", "1"), ("-1", "1"), ("false", "true"), ("no", "yes"))
 """Pairs that need no explanation, unfavourable first, in lower case."""
-MISSING = "(missing)"
+MAX_CLASSES = 20
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decisions:
-    """The cube with label and prediction read as favourable or not; rows lacking one left out."""
+    """The cube with label and prediction read as classes; rows without a prediction left out."""
 
     protected: tuple[Axis, ...]
+    stratum: Axis | None
+    classes: tuple[str, ...]
+    """Names of the classes; of a binary decision the unfavourable and the favourable one."""
     codes: Codes
-    """Shape (cells, attributes + 2): values of the attributes, then label and prediction as 0 or 1."""
-    counts: Counts
-    """Shape (cells,): rows."""
+    """Shape (cells, attributes + 3): values of the attributes, stratum, label and prediction; a missing
+    label is len(classes), and the stratum is 0 where there is none."""
+    sums: npt.NDArray[Any]
+    """Shape (cells, 1 or 3): rows, and where rows have weights the sums of these and of their squares."""
     favorable: str
     rows: int
     """All rows, the excluded ones included."""
     excluded: int
     exclusion_reason: str | None
+    notes: tuple[str, ...]
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Table:
-    """Counts of label by prediction within each group of some attributes."""
-
-    attributes: tuple[str, ...]
-    groups: tuple[tuple[str | None, ...], ...]
-    """The values of each group, in the order of the axes; only groups that have rows."""
-    names: tuple[str, ...]
-    counts: Counts
-    """Shape (groups, 2, 2): label by prediction, 1 being favourable."""
+    @property
+    def outcomes(self) -> tuple[int, ...]:
+        """The classes that are compared one against the rest: the favourable one, or all of more than two."""
+        return (1,) if len(self.classes) == 2 else tuple(range(len(self.classes)))
 
 
 def decisions(cube: Cube) -> Decisions:
-    """Read a cube's labels and predictions as favourable or not.
+    """Read a cube's labels and predictions as classes.
 
     Raises:
         InvalidInput: the values are no known pair and no favourable one was named; the one that was
-            named does not occur; or no row has both a label and a prediction.
+            named does not occur; there are more than 20 classes; or no row has a prediction.
     """
-    read = [_favorable(axis, cube) for axis in (cube.label, cube.prediction)]
-    outcomes = np.stack([now[cube.codes[:, i]] for i, (now, _) in zip((-2, -1), read, strict=True)], axis=1)
-    lacking = outcomes < 0
-    kept = ~lacking.any(axis=1)
+    label, prediction, stratum = (cube.place(role) for role in (Role.LABEL, Role.PREDICTION, Role.STRATUM))
+    if prediction is None:
+        raise InvalidInput("there is no prediction to judge", at=("prediction",))
+    places = [place for place in (label, prediction) if place is not None]
+    axes = [cube.axes[place] for place in places]
+    classes = _classes(axes) if cube.favorable is None else None
+    if classes is None:
+        found = [_favorable(axis, cube, axes) for axis in axes]
+        reads, favorable = [codes for codes, _ in found], _both(axes, [word for _, word in found])
+        classes = f"not {favorable}", favorable
+    else:
+        reads, favorable = [_in_classes(axis, classes) for axis in axes], "each class in turn"
+    read = [now[cube.codes[:, place]] for now, place in zip(reads, places, strict=True)]
+    predicted = read[-1]
+    labelled = read[0] if label is not None else np.full_like(predicted, -1)
+    kept = predicted >= 0
     if not kept.any():
-        raise InvalidInput("no row has both a label and a prediction")
-    codes, counts = collapsed(
-        np.concatenate([cube.codes[kept, :-2], outcomes[kept]], axis=1).astype(np.int32), cube.counts[kept]
-    )
-    no_label, no_prediction = (int(cube.counts[lacking[:, i]].sum()) for i in (0, 1))
-    excluded = cube.rows - int(counts.sum())
+        raise InvalidInput("no row has a prediction")
+    within = np.zeros_like(predicted) if stratum is None else cube.codes[:, stratum]
+    attributes = [i for i, axis in enumerate(cube.axes) if axis.role is Role.PROTECTED]
+    columns = [cube.codes[:, attributes], within, np.where(labelled < 0, len(classes), labelled), predicted]
+    sums = cube.counts[:, None] if cube.weights is None else np.column_stack([cube.counts, cube.weights])
+    codes, sums = collapsed(np.column_stack(columns)[kept].astype(np.int32), sums[kept])
+    if cube.weights is not None and not sums[:, 1].any():
+        raise InvalidInput("every row with a prediction has the weight 0", at=("weights",))
+    excluded = cube.rows - int(sums[:, 0].sum())
+    unlabelled = int(sums[codes[:, -2] == len(classes), 0].sum())
     return Decisions(
         protected=cube.protected,
+        stratum=None if stratum is None else cube.axes[stratum],
+        classes=classes,
         codes=codes,
-        counts=counts,
-        favorable=_both([word for _, word in read]),
+        sums=sums,
+        favorable=favorable,
         rows=cube.rows,
         excluded=excluded,
-        exclusion_reason=(
-            f"{no_label:,} rows have no label and {no_prediction:,} have no prediction" if excluded else None
+        exclusion_reason=f"{excluded:,} rows have no prediction" if excluded else None,
+        notes=(
+            *cube.notes,
+            *_on_labels(label is not None, unlabelled),
+            *_on_weights(cube.weights is not None),
         ),
     )
 
 
-def favorable_predictions(cube: Cube) -> tuple[str, ...]:
-    """The texts of a favourable prediction; errors as for `decisions`."""
-    read, _ = _favorable(cube.prediction, cube)
-    return tuple(v for v, yes in zip(cube.prediction.values, read, strict=True) if v is not None and yes == 1)
+def predicted_classes(cube: Cube) -> dict[str, int]:
+    """The code of the class that each text of a prediction says; errors as for `decisions`."""
+    place = cube.place(Role.PREDICTION)
+    label = cube.place(Role.LABEL)
+    if place is None:
+        return {}
+    axis = cube.axes[place]
+    axes = [axis] if label is None else [cube.axes[label], axis]
+    classes = _classes(axes) if cube.favorable is None else None
+    codes = _favorable(axis, cube, axes)[0] if classes is None else _in_classes(axis, classes)
+    return {v: int(code) for v, code in zip(axis.values, codes, strict=True) if v is not None}
 
 
-def table(data: Decisions, attributes: tuple[int, ...]) -> Table:
-    """The groups of some attributes, by their positions, with all others summed out."""
-    codes, counts = collapsed(data.codes[:, [*attributes, -2, -1]], data.counts)
-    first = np.flatnonzero(np.concatenate([[True], (codes[1:, :-2] != codes[:-1, :-2]).any(axis=1)]))
-    group = np.repeat(np.arange(first.size), np.diff([*first, counts.size]))
-    cells = np.zeros((first.size, 2, 2), dtype=np.int64)
-    cells[group, codes[:, -2], codes[:, -1]] = counts
+def favorable_labels(cube: Cube) -> tuple[str, ...]:
+    """The texts of a favourable label, none where classes are judged one by one; errors as for `decisions`."""
+    places = [place for role in (Role.LABEL, Role.PREDICTION) if (place := cube.place(role)) is not None]
+    axes = [cube.axes[place] for place in places]
+    if not axes or axes[0].role is not Role.LABEL or (cube.favorable is None and _classes(axes) is not None):
+        return ()
+    read, _ = _favorable(axes[0], cube, axes)
+    return tuple(v for v, yes in zip(axes[0].values, read, strict=True) if v is not None and yes == 1)
+
+
+def table(data: Decisions, attributes: tuple[int, ...], kind: Cells = Cells.OUTCOMES) -> Table:
+    """The groups of some attributes, by their positions, with all others summed out.
+
+    Cells are counts of label by prediction, shape (groups, classes + 1, classes), or of stratum by
+    prediction, shape (groups, strata, 2). Where rows have weights they are sums of weights, scaled to the
+    effective number of rows, (sum of weights)^2 / sum of squared weights (Kish): each group by itself, but all
+    alike with strata, where groups are shares of each other.
+    """
+    classes = len(data.classes)
+    if kind is Cells.STRATA:
+        strata = 1 if data.stratum is None else len(data.stratum.values)
+        inner, shape = data.codes[:, [-3, -1]], (strata, classes)
+    else:
+        inner, shape = data.codes[:, [-2, -1]], (classes + 1, classes)
+    codes, sums = collapsed(np.column_stack([data.codes[:, list(attributes)], inner]), data.sums)
+    own = codes[:, :-2]
+    first = np.flatnonzero(np.concatenate([[True], (own[1:] != own[:-1]).any(axis=1)]))
+    group = np.repeat(np.arange(first.size), np.diff([*first, len(codes)]))
+    spread = np.zeros((sums.shape[1], first.size, *shape), dtype=sums.dtype)
+    spread[:, group, codes[:, -2], codes[:, -1]] = sums.T
     axes = [data.protected[i] for i in attributes]
     values = tuple(
-        tuple(axis.values[code] for axis, code in zip(axes, row, strict=True)) for row in codes[first, :-2]
+        tuple(axis.values[code] for axis, code in zip(axes, row, strict=True)) for row in own[first]
     )
-    shown = [_shown(axis) for axis in axes]
+    cells = spread[0]
+    if len(spread) > 1:
+        weight, square = (each.sum((1, 2), keepdims=True) for each in spread[1:])
+        if kind is Cells.STRATA:
+            weight, square = weight.sum(0, keepdims=True), square.sum(0, keepdims=True)
+        cells = _settled(spread[1] * np.divide(weight, square, out=np.zeros_like(weight), where=square > 0))
     return Table(
+        kind=kind,
         attributes=tuple(axis.name for axis in axes),
         groups=values,
-        names=tuple(
-            CROSS.join(words[value] for words, value in zip(shown, row, strict=True)) for row in values
-        ),
-        counts=cells,
+        names=names_of(axes, values),
+        rows=spread[0].sum((1, 2)).astype(np.int64),
+        cells=cells,
+        outcomes=data.outcomes if kind is Cells.OUTCOMES else (1,),
+        classes=data.classes,
     )
 
 
-def _favorable(axis: Axis, cube: Cube) -> tuple[Codes, str | None]:
+def _settled(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Cells in 13 digits, so that the order in which weights were added up shows in no draw."""
+    with np.errstate(divide="ignore"):
+        scale = 10.0 ** np.where(cells > 0, 12 - np.floor(np.log10(cells)), 0)
+    settled: npt.NDArray[np.float64] = np.round(cells * scale) / scale
+    return settled
+
+
+def _on_labels(there: bool, unlabelled: int) -> tuple[str, ...]:
+    if not there:
+        return ("There is no label, so only selection is compared.",)
+    if unlabelled:
+        return (f"{unlabelled:,} rows have no label; they count in selection rates and nowhere else.",)
+    return ()
+
+
+def _on_weights(there: bool) -> tuple[str, ...]:
+    if not there:
+        return ()
+    return (
+        "Rows count by their weights. For intervals, and to see whether a rate rests on min_group_size rows, a group"
+        " counts as its effective number of rows, (sum of weights)^2 / sum of squared weights (Kish).",
+    )
+
+
+def _classes(axes: Sequence[Axis]) -> tuple[str, ...] | None:
+    """The classes of more than two, or None for a binary decision."""
+    present = {value for axis in axes for value in axis.values if value is not None}
+    lowered = [{value.strip().lower() for value in axis.values if value is not None} for axis in axes]
+    if all(any(words <= set(pair) for pair in ENCODINGS) for words in lowered) or len(present) <= 2:
+        return None
+    _refuse_strangers(axes)
+    if len(present) > MAX_CLASSES:
+        raise InvalidInput(
+            f"label and prediction hold {len(present)} classes; at most {MAX_CLASSES} can be compared one by one."
+            " Name a favourable value, or group the classes",
+            at=("favorable",),
+        )
+    return tuple(sorted(present))
+
+
+def _refuse_strangers(axes: Sequence[Axis]) -> None:
+    """Labels good/bad with predictions 0/1, or with Good/Bad, are no four classes."""
+    held = [[value for value in axis.values if value is not None] for axis in axes]
+    if len(held) < 2 or set(held[0]) <= set(held[1]) or set(held[1]) <= set(held[0]):
+        return
+    if len(set(held[0]) & set(held[1])) < 2:
+        said = " and ".join(
+            f"column {axis.name!r} holds {_listed(words)}" for axis, words in zip(axes, held, strict=True)
+        )
+        raise InvalidInput(
+            f"label and prediction speak of different values: {said}; write both alike, or name the favourable value",
+            at=("favorable",),
+        )
+
+
+def _in_classes(axis: Axis, classes: tuple[str, ...]) -> Codes:
+    place = {word: i for i, word in enumerate(classes)}
+    return np.array([-1 if v is None else place[v] for v in axis.values], dtype=np.int32)
+
+
+def _favorable(axis: Axis, cube: Cube, axes: Sequence[Axis]) -> tuple[Codes, str | None]:
     """1, 0 or -1 (missing) for each value of an axis, and the favourable value as written."""
     present = [value for value in axis.values if value is not None]
     if cube.favorable is not None:
-        _refuse_unseen(cube.favorable, axis, cube)
+        _refuse_unseen(cube.favorable, axis, axes)
         yes = {value for value in present if _same(value, cube.favorable)}
         word: str | None = cube.favorable
     else:
@@ -125,23 +247,24 @@ def _favorable(axis: Axis, cube: Cube) -> tuple[Codes, str | None]:
     ), word
 
 
-def _refuse_unseen(favorable: str, axis: Axis, cube: Cube) -> None:
+def _refuse_unseen(favorable: str, axis: Axis, axes: Sequence[Axis]) -> None:
     """A column without the favourable value is fine only where it speaks the language of the other one.
 
     Labels yes/no with predictions Yes/No would otherwise read as nobody ever selected.
     """
-    found = dict.fromkeys(v for axis in (cube.label, cube.prediction) for v in axis.values if v is not None)
+    found = dict.fromkeys(v for each in axes for v in each.values if v is not None)
     if not any(_same(value, favorable) for value in found):
         raise InvalidInput(
-            f"the favourable value {favorable!r} occurs neither as label nor as prediction; these are"
+            f"the favourable value {shortened(favorable)} occurs neither as label nor as prediction; these are"
             f" {_listed(list(found))}",
             at=("favorable",),
         )
     present = [value for value in axis.values if value is not None]
-    other = cube.prediction if axis is cube.label else cube.label
-    if not any(_same(value, favorable) for value in present) and not set(present) <= set(other.values):
+    others = {value for each in axes if each is not axis for value in each.values}
+    others.add(f"not {favorable}")  # how a score below the threshold reads
+    if not any(_same(value, favorable) for value in present) and not set(present) <= others:
         raise InvalidInput(
-            f"the favourable value {favorable!r} does not occur in column {axis.name!r}, which holds"
+            f"the favourable value {shortened(favorable)} does not occur in column {axis.name!r}, which holds"
             f" {_listed(present)}; write both columns alike",
             at=("favorable",),
         )
@@ -154,24 +277,13 @@ def _same(value: str, favorable: str) -> bool:
     return len(numbers) == 2 and numbers[0] == numbers[1]
 
 
-def _both(words: list[str | None]) -> str:
-    label, prediction = words
-    if label is not None and prediction is not None and label != prediction:
-        return f"{label} (label), {prediction} (prediction)"
-    return label or prediction or "(none occurs)"
+def _both(axes: Sequence[Axis], words: Sequence[str | None]) -> str:
+    known = {word: axis.role for axis, word in zip(axes, words, strict=True) if word is not None}
+    if len(known) > 1:
+        return ", ".join(f"{word} ({role})" for word, role in known.items())
+    return next(iter(known), "(none occurs)")
 
 
 def _listed(values: list[str]) -> str:
     some = ", ".join(repr(value if len(value) <= 40 else value[:39] + "…") for value in values[:5])
     return f"{some} and {len(values) - 5:,} more" if len(values) > 5 else some
-
-
-def _shown(axis: Axis) -> dict[str | None, str]:
-    """Names of an axis' values, distinct even where a value holds our own signs."""
-    missing = MISSING
-    while missing in axis.values:
-        missing = f"({missing})"
-    return {
-        value: missing if value is None else f'"{value}"' if CROSS in value else value
-        for value in axis.values
-    }

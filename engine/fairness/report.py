@@ -6,9 +6,9 @@ These are the classes of the API and of the stored JSON. A new field has a defau
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.fairness.metrics import Metric
-from engine.fairness.options import AnalysisType
-from engine.values import Count
+from engine.fairness.metrics import AnalysisType, Metric
+from engine.fairness.quantity import Quantity
+from engine.values import Count, ModelType
 
 
 class Verdict(StrEnum):
@@ -33,22 +33,36 @@ class Interval:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A rate within one group, and how sure we are of it."""
+class GroupMetric:
+    """One quantity of one group, how sure we are of it, and how it compares with the reference group."""
 
+    quantity: Quantity
+    outcome: str | None
+    """The class it is about, against the others; null for a binary decision and for all classes together."""
     value: float | None
-    """numerator / denominator, in [0, 1]; null when the denominator is 0."""
+    """Null where it is undefined; `reason` then says why."""
     interval: Interval | None
-    """Wilson interval at the report's confidence; for F1, that of TP / (TP + FP + FN) carried over."""
-    numerator: Count
-    denominator: Count
-    reason: str | None = None
-    """Why there is no value, in plain words; null when there is one."""
+    """At the report's confidence: Wilson's for shares, otherwise value and standard error of bootstrap draws.
+    Null where an end is undefined."""
+    numerator: Count | None
+    """Rows counted, for a share of unweighted rows."""
+    denominator: Count | None
+    """Rows it rests on; null where rows have weights."""
+    reason: str | None
+    difference: float | None
+    """Value minus that of the reference group; null for the reference group itself, and for a value that is a
+    comparison already."""
+    difference_interval: Interval | None
+    """Newcombe's for shares."""
+    ratio: float | None
+    """Value over that of the reference group; null where that is 0, and for quantities that may be negative."""
+    ratio_interval: Interval | None
+    """Katz's, for shares."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupReport:
-    """One group as it appears in the data: its counts and its rates."""
+    """One group as it appears in the data, and what was measured in it."""
 
     name: str
     """The group's values joined with " × "; a missing value reads "(missing)"."""  # noqa: RUF001
@@ -59,32 +73,7 @@ class GroupReport:
     """False for groups smaller than min_group_size: shown, but part of no comparison."""
     reason: str | None
     """Why the group is not judged; null when it is."""
-    true_positives: Count
-    """Favourable label, favourable prediction."""
-    false_positives: Count
-    """Unfavourable label, favourable prediction."""
-    true_negatives: Count
-    """Unfavourable label, unfavourable prediction."""
-    false_negatives: Count
-    """Favourable label, unfavourable prediction."""
-    selection_rate: Estimate
-    """Share of the group that is predicted favourably."""
-    true_positive_rate: Estimate
-    """Share of favourable labels that are predicted favourably."""
-    false_positive_rate: Estimate
-    """Share of unfavourable labels that are predicted favourably."""
-    precision: Estimate
-    """Share of favourable predictions whose label is favourable."""
-    recall: Estimate
-    """The same number as true_positive_rate, under the name it has beside precision."""
-    f1: Estimate
-    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN)."""
-    accuracy: Estimate
-    """Share of the group whose prediction equals the label."""
-    selection_rate_difference: float | None
-    """Selection rate minus that of the reference group, in [-1, 1]; below 0 the group is selected less."""
-    selection_rate_ratio: float | None
-    """Selection rate over that of the reference group; null when that is 0 or there is no reference."""
+    metrics: tuple[GroupMetric, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +111,30 @@ class Finding:
     """The group with the highest rate of the gap; null when nothing was compared."""
     excluded: tuple[Exclusion, ...]
     """Groups that are in the data but took no part."""
+    outcome: str | None = None
+    """The class it is about, against the others; null for a binary decision, and for the mean over classes."""
+    p_value: float | None = None
+    """Chance of a gap as large as this where there is none, over all pairs of groups; null for scores."""
+    p_value_holm: float | None = None
+    """The same, adjusted over all findings of the report so that any false alarm is as unlikely (Holm)."""
+    p_value_bh: float | None = None
+    """The same, adjusted so that the share of false alarms is bounded (Benjamini and Hochberg)."""
+    minimum_detectable: float | None = None
+    """The smallest true gap, or the largest true ratio, that is found with a chance of 80 % in data like these."""
+    rows_needed: Count | None = None
+    """Rows per group, about, that would settle an open verdict; null where it is settled or cannot be said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlikePair:
+    """Two rows that are alike and have outcomes further apart than their distance allows."""
+
+    rows: tuple[Count, Count]
+    """Where they stand in the file, from 1 on; what they hold is not repeated here."""
+    distance: float
+    """Euclidean, between features in standard deviations."""
+    difference: float
+    """Of their scores, in [0, 1]; 1 for different decisions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +145,8 @@ class AttributeReport:
     attribute: str
     """The same in one text, such as "race × sex"."""  # noqa: RUF001
     reference_group: str | None
-    """The largest judged group, to which signed differences refer; null when none is judged."""
+    """The group that was asked for, else the largest judged one, to which signed differences refer; null when
+    none is judged."""
     groups: tuple[GroupReport, ...]
     """All groups, the judged ones and the others, by name."""
     findings: tuple[Finding, ...]
@@ -160,6 +174,67 @@ class Method:
     """The method in sentences, with anything that was left out of this report."""
 
 
+class Risk(StrEnum):
+    """How much speaks against using the model as it is."""
+
+    LOW = "low"
+    """All that was judged passes."""
+    MODERATE = "moderate"
+    """Nothing fails, but something may, or little could be judged."""
+    HIGH = "high"
+    """Something fails."""
+    CRITICAL = "critical"
+    """Something fails by more than twice its limit, or fails in more than half of what was judged."""
+
+
+class Urgency(StrEnum):
+    """When to act."""
+
+    NONE = "none"
+    """Look again when the model or its data change."""
+    NEXT_REVIEW = "next_review"
+    """At the next regular review."""
+    SOON = "soon"
+    """Before the next release of the model."""
+    IMMEDIATE = "immediate"
+    """Before it decides about more people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskAssessment:
+    """What the findings mean for using the model."""
+
+    risk: Risk
+    urgency: Urgency
+    factors: tuple[str, ...]
+    """What led to this, in sentences, the weightiest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """A number before and after a change, each with its interval, on the analysis's own rows."""
+
+    name: str
+    """What changes, such as "demographic_parity_difference" or "accuracy"."""
+    before: float
+    before_interval: Interval | None
+    after: float
+    after_interval: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """Something to do about a finding, with what it was measured to bring, or what data would show that."""
+
+    title: str
+    text: str
+    attribute: str
+    effects: tuple[Effect, ...]
+    """Empty where nothing could be simulated; `text` then says what data would allow it."""
+    settings: tuple[str, ...] = ()
+    """How to apply it, such as the threshold of each group."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BiasReport:
     """Everything an auditor needs to re-judge the decisions, thresholds included."""
@@ -175,13 +250,26 @@ class BiasReport:
     rows_excluded: Count
     exclusion_reason: str | None
     """Why rows were excluded; null when none was."""
-    label: str
-    prediction: str
-    favorable: str
+    model: ModelType
+    """The kind of model that was judged."""
+    label: str | None
+    prediction: str | None
+    favorable: str | None
     """The value that counted as favourable."""
     attributes: tuple[AttributeReport, ...]
-    """Each protected attribute, then, in a comprehensive analysis, all of them crossed."""
+    """Each protected attribute by itself."""
+    intersections: tuple[AttributeReport, ...]
+    """Attributes crossed, in a comprehensive analysis; the worst first."""
     overall_findings: tuple[Finding, ...]
     """Findings on the whole data instead of on groups, such as consistency."""
     limits: tuple[Limit, ...]
+    overall_bias_score: float | None
+    """In [0, 1]: the mean over metrics of the worst severity, where 0 is fair, 0.5 at the limit and 1 twice as far."""
+    compliance_score: float | None
+    """In [0, 100]: the share of judged findings that pass, warnings counting half."""
+    risk_assessment: RiskAssessment
+    recommendations: tuple[Recommendation, ...]
     method: Method
+    worst_pairs: tuple[AlikePair, ...] = ()
+    """Near rows with the furthest outcomes among those compared, the worst first, at most 10; none where
+    groups are suppressed, since a pair is two persons."""

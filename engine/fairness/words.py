@@ -1,8 +1,10 @@
 """The sentences of a report, for people who know no statistics."""
 
 from collections.abc import Sequence
+from math import isnan
 
-from engine.fairness.metrics import METRICS, RATES, Metric, Rate
+from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
+from engine.fairness.quantity import Quantity
 from engine.fairness.report import Exclusion, Finding, Interval, Verdict
 
 EXAMPLES = 3
@@ -48,21 +50,62 @@ def left_out(excluded: Sequence[Exclusion]) -> str:
         return ""
     some = "; ".join(f"{e.group}, {e.reason}" for e in excluded[:EXAMPLES])
     more = f"; and {len(excluded) - EXAMPLES:,} more" if len(excluded) > EXAMPLES else ""
-    return f" Not compared: {plural(len(excluded), 'group')} ({some}{more})."
+    groups = len({e.group for e in excluded})
+    return f" Not compared: {plural(groups, 'group')} ({some}{more})."
 
 
-def too_few(rate: Rate, attribute: str, compared: int, excluded: Sequence[Exclusion]) -> str:
-    """Why there is no comparison of a rate."""
+def too_few(quantity: str, attribute: str, compared: int, excluded: Sequence[Exclusion]) -> str:
+    """Why there is no comparison of a quantity."""
     return (
-        f"Comparing the {RATES[rate].title} needs two groups of {attribute} that are large enough,"
+        f"Comparing the {quantity} needs two groups of {attribute} that are large enough,"
         f" and there is {'only one' if compared else 'none'}.{left_out(excluded)}"
     )
 
 
-def gap_description(metric: Metric, rate: Rate, lowest: tuple[str, float], highest: tuple[str, float]) -> str:
+def no_reference(quantity: str, attribute: str, excluded: Sequence[Exclusion]) -> str:
+    """Why nothing is compared with the reference group."""
+    return (
+        f"The reference group of {attribute} rests on too few rows to compare the {quantity} with."
+        f"{left_out(excluded)}"
+    )
+
+
+def undefined(spec: MetricSpec, excluded: Sequence[Exclusion]) -> str:
+    """Why a metric has no value although groups can be compared."""
+    of = " and ".join(QUANTITIES[quantity].title for quantity in spec.of)
+    if spec.form is Form.AGAINST_REFERENCE:
+        return f"The ratio is undefined: the {of} of the reference group is 0.{left_out(excluded)}"
+    return f"The ratio is undefined: the {of} is 0 in every group.{left_out(excluded)}"
+
+
+def gap_description(
+    metric: Metric, quantity: Quantity, lowest: tuple[str, float] | None, highest: tuple[str, float] | None
+) -> str:
     """What a metric compared and between which groups."""
-    rates = f"the {RATES[rate].title} goes from {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
-    return f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}. Here {rates}."
+    meant = f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}."
+    title = QUANTITIES[quantity].title
+    if highest is None:
+        return meant
+    if lowest is None:
+        return f"{meant} Here the {title} is largest for {highest[0]}, {number(highest[1])}."
+    if isnan(lowest[1]):
+        return f"{meant} Here {lowest[0]} and {highest[0]} are furthest apart."
+    goes = f"goes from {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
+    return f"{meant} Here the {title} {goes}."
+
+
+def balance_description(metric: Metric, part: str, few: str | None, many: str | None) -> str:
+    """What a balance is, and in which part and by which groups it is smallest."""
+    rows = [f"{how} of {group}" for how, group in (("few", few), ("many", many)) if group is not None]
+    meant = f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}."
+    return f"{meant} Here it is smallest in {part!r}, which has comparatively {' and '.join(rows)}."
+
+
+def class_description(description: str, outcome: str | None, classes: int) -> str:
+    """Which class a finding is about, where there are several."""
+    if outcome is None:
+        return f"The mean over {classes} classes, each against the others. {description}"
+    return f"For {outcome!r} against the other classes. {description}"
 
 
 def told(finding: Finding, groups: int) -> str:
@@ -84,7 +127,10 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
     judged = len(findings) - len(of[Verdict.INSUFFICIENT_EVIDENCE])
     if verdict is Verdict.INSUFFICIENT_EVIDENCE:
         return "Nothing could be judged: " + (findings[0].reason if findings else "no metric was asked for.")
-    first = of[verdict][0]
+    first = max(
+        of[verdict],
+        key=lambda each: abs((each.value or 0.0) - each.fair) / (abs(each.threshold - each.fair) or 1),
+    )
     example = f"{METRICS[first.metric].title} of {first.attribute} is {number(first.value or 0.0)}"
     limit = f"the limit is {number(first.threshold)}"
     text = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,7 +10,6 @@ from engine.tables.hints import hints
 from engine.tables.infer import Typed
 from engine.tables.profile import ColumnProfile, ColumnType, Preview, ValueCount
 from engine.tables.sandbox import name as quoted
-from engine.tables.sandbox import text
 from engine.values import Count, Step, Tell
 
 EXACT_ROWS = 2_000_000
@@ -32,11 +30,10 @@ _BATCH_CELLS = 4_000_000
 
 
 def describe(
-    connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[Typed], rows: int, tell: Tell
+    connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[Typed], rows: int, tell: Tell
 ) -> tuple[ColumnProfile, ...]:
-    """Count, order and sample every column; a few columns at a time, so that memory stays bounded."""
+    """Count, order and sample every column of what follows FROM; a few at a time, so that memory stays bounded."""
     profiles: list[ColumnProfile] = []
-    relation = f"read_parquet({text(path)})"
     if rows <= _SHORT_ROWS:  # the footer of a wide table takes longer to read than its rows
         connection.execute(f"CREATE TEMP TABLE short AS FROM {relation}")
         relation = "short"
@@ -54,11 +51,11 @@ def describe(
     return tuple(replace(profile, role_hints=hints(profile, rows)) for profile in profiles)
 
 
-def preview(connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[Typed]) -> Preview:
+def preview(connection: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[Typed]) -> Preview:
     """The first rows as text."""
     shown = ", ".join(_shown(quoted(column.name)) for column in columns)
     rows = max(1, min(PREVIEW_ROWS, PREVIEW_CELLS // len(columns)))
-    found = connection.execute(f"SELECT {shown} FROM read_parquet($path) LIMIT {rows}", {"path": str(path)})  # noqa: S608
+    found = connection.execute(f"SELECT {shown} FROM {relation} LIMIT {rows}")  # noqa: S608
     return tuple(tuple(row) for row in found.fetchall())
 
 

@@ -69,7 +69,7 @@ def _ingest(
     with plain.open("rb") as file:
         head = file.read(HEAD_BYTES)
     found = recognise(head, wanted)
-    with sandbox(folder, plain, limits) as connection:
+    with sandbox(folder, [plain], limits) as connection:
         cells = _open(connection, plain, found, wanted, limits, tell)
         width = len(cells.columns)
         if cells.rows * width > limits.max_cells:
@@ -90,16 +90,17 @@ def _ingest(
         part = folder / "table.parquet"
         _write(connection, cells, columns, part)
         tell(Step(stage="describing columns", fraction=0.8, message=f"Describing {width} columns"))
+        relation = f"read_parquet({text(part)})"
         profile = TableProfile(
             rows=Count(cells.rows),
             bytes=Count(source.stat().st_size),
             format=TableFormat.TSV if cells.delimiter == "\t" else found,
             compressed=compressed,
             delimiter=cells.delimiter,
-            columns=describe(connection, part, columns, cells.rows, tell),
+            columns=describe(connection, relation, columns, cells.rows, tell),
             notes=("a byte order mark at the start was left out",) if head.startswith(BOM) else (),
         )
-        result = Ingested(profile=profile, preview=preview(connection, part, columns))
+        result = Ingested(profile=profile, preview=preview(connection, relation, columns))
     part.replace(target)
     tell(
         Step(

@@ -1,7 +1,7 @@
 """A DuckDB that can reach one file, one folder and nothing else, and whose errors are fit to be shown."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from engine.tables.limits import Limits, size
 
 
 @contextmanager
-def sandbox(folder: Path, file: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory database that reaches `file` and what lies below `folder`, and is locked that way.
+def sandbox(folder: Path, files: Sequence[Path], limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that reaches `files` and what lies below `folder`, and is locked that way.
 
     Raises:
         InvalidInput: a query inside the block needs too much memory or cannot read the file. The
@@ -35,7 +35,7 @@ def sandbox(folder: Path, file: Path, limits: Limits) -> Iterator[duckdb.DuckDBP
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")  # it is printed to stdout
         connection.execute(f"SET allowed_directories = [{text(folder)}]")
-        connection.execute(f"SET allowed_paths = [{text(file)}]")
+        connection.execute(f"SET allowed_paths = [{', '.join(map(text, files))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection

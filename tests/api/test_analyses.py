@@ -188,12 +188,15 @@ async def test_a_dataset_that_is_not_ready_cannot_be_analysed(api, url, people, 
         )
 
 
-async def test_only_classification_models_are_measured_so_far(api, dataset):
-    for kind in [kind for kind in t.ModelType if kind is not t.ModelType.CLASSIFICATION]:
-        other = await api.model(name=kind.name, type=kind.name)
+async def test_columns_that_a_kind_of_model_needs_are_asked_for_at_once(api, dataset):
+    for kind, argument, said in [
+        ("CLUSTERING", "label", "clustering has no use for the column label"),
+        ("RECOMMENDATION", "user", "recommendation needs the column user"),
+    ]:
+        other = await api.model(name=kind, type=kind)
         code, at, message = refusal(await api.start(other, dataset))
-        assert (code, at) == ("BAD_INPUT", "input.modelId")
-        assert message.endswith(f"this one is for {kind}")
+        assert (code, at) == ("BAD_INPUT", f"input.columns.{argument}")
+        assert said in message
 
 
 async def test_individual_fairness_asks_for_the_columns_that_make_rows_similar(api, model, dataset):
@@ -340,21 +343,30 @@ async def test_a_completed_analysis_shows_its_whole_report(api, url, people, row
     keep(url, done)
     asked = """query ($id: ID!) { analysis(id: $id) { report {
       kind verdict rows rowsExcluded label limits { metric limit }
-      attributes { attribute referenceGroup groups { name size truePositives selectionRate { numerator denominator } } }
+      attributes { attribute referenceGroup groups { name size metrics { quantity numerator denominator } } }
     } } }"""
     report = (await api("viewer", asked, id=global_id("Analysis", done.id))).data["analysis"]["report"]
     assert (report["kind"], report["verdict"], report["rows"]) == ("COMPREHENSIVE", "FAIL", 360)
     assert {"metric": "DEMOGRAPHIC_PARITY_RATIO", "limit": 0.75} in report["limits"]
     race = report["attributes"][0]
     assert (race["attribute"], race["referenceGroup"]) == ("race", "white")
-    groups = {group.pop("name"): group for group in race["groups"]}
+    shown = ("SELECTION_RATE", "TRUE_POSITIVE_RATE")
+    groups = {
+        group["name"]: {"size": group["size"]}
+        | {
+            m["quantity"]: (m["numerator"], m["denominator"])
+            for m in group["metrics"]
+            if m["quantity"] in shown
+        }
+        for group in race["groups"]
+    }
     assert groups["white"] == {
         "size": 200,
-        "truePositives": 120,
-        "selectionRate": {"numerator": 160, "denominator": 200},
+        "SELECTION_RATE": (160, 200),
+        "TRUE_POSITIVE_RATE": (120, 120),
     }
     assert groups["black"] == {
         "size": 160,
-        "truePositives": 40,
-        "selectionRate": {"numerator": 60, "denominator": 160},
+        "SELECTION_RATE": (60, 160),
+        "TRUE_POSITIVE_RATE": (40, 80),
     }

@@ -13,6 +13,7 @@ from tests.client import START
 
 CPU_SECONDS = 0.2
 ME = "{ me { id } }"
+REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"
 MODELS = "{ models(first: 1) { edges { node { id } } } }"
 
 
@@ -278,3 +279,17 @@ async def test_who_asks_is_looked_up_once_for_many_that_ask_at_the_same_moment(a
     answers = await asyncio.gather(*(api(who, MODELS) for who in ["viewer", "admin", "stranger"] * 33))
     assert [answer.errors for answer in answers if answer.errors] == []
     assert sum("FROM users" in statement for statement in asked) < 60  # each for itself would be 99
+
+
+async def test_lists_longer_than_any_document_says_end_at_what_an_answer_may_hold(api):
+    """Each model has 2,000 features, which is no page: a hundred of them, many times over, are refused on the way."""
+    for number in range(6):
+        made = {"name": f"m{number}", "type": "CLASSIFICATION", "features": [f"f{i}" for i in range(2000)]}
+        assert (await api("analyst", REGISTER, input=made)).errors == []
+    fields = " ".join(f"a{i}: features" for i in range(25))
+    held = await api("viewer", f"{{ models(first: 6) {{ edges {{ node {{ {fields} }} }} }} }}")
+    assert held.code == "LIMIT_EXCEEDED"
+    assert 1 <= len(held.errors) <= 5
+    assert "more than 200000 values" in held.errors[0]["message"]
+    fewer = await api("viewer", "{ models(first: 6) { edges { node { id features } } } }")
+    assert fewer.errors == []

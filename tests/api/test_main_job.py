@@ -3,7 +3,7 @@
 from tests.client import ANALYSIS
 
 REPORT = """query ($id: ID!) { analysis(id: $id) { report {
-  rows attributes { attribute groups { name size selectionRate { value } } findings { metric value verdict } }
+  rows attributes { attribute groups { name size metrics { quantity value } } findings { metric value verdict } }
 } } }"""
 
 
@@ -19,7 +19,11 @@ async def test_a_table_is_uploaded_analysed_and_judged(api, worker):
     report = (await api("viewer", REPORT, id=id)).data["analysis"]["report"]
     assert report["rows"] == 360
     race = report["attributes"][0]
-    rates = {group["name"]: group["selectionRate"]["value"] for group in race["groups"]}
+    rates = {group["name"]: selection_rate(group) for group in race["groups"]}
     assert rates == {"white": 160 / 200, "black": 60 / 160}
     gap = next(f for f in race["findings"] if f["metric"] == "DEMOGRAPHIC_PARITY_DIFFERENCE")
     assert gap["value"] == 160 / 200 - 60 / 160
+
+
+def selection_rate(group) -> float:
+    return next(each["value"] for each in group["metrics"] if each["quantity"] == "SELECTION_RATE")

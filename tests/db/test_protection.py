@@ -16,7 +16,7 @@ from tests.builders import a_dataset, a_model, an_analysis, an_event, keep
 QUEUE = "procrastinate_"
 UNREACHABLE = {"alembic_version"}
 """Tables that belong to nobody, and that the server's role cannot even read; like those of the queue."""
-TENANTS = ("organization", "users", "share", "model", "dataset", "analysis", "event")
+TENANTS = ("organization", "users", "share", "model", "dataset", "analysis", "summary", "event")
 
 NAMED = text("SELECT current_user")
 
@@ -37,7 +37,8 @@ async def rows(url, people):
         analysis = an_analysis(person, model, dataset)
         event = an_event(person, 1, t.Subject.ANALYSIS, analysis)
         share = t.Share(organization_id=person.organization_id, row_id=model.id)
-        keep(url, model, dataset, analysis, event, share)
+        summary = t.Summary(id=analysis.id, organization_id=person.organization_id, content=b"counts")
+        keep(url, model, dataset, analysis, summary, event, share)
         kept[name] = {"model": model, "dataset": dataset, "analysis": analysis, "event": event}
     return kept
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from db.columns import Stored
-from engine.fairness import AnalysisType, BiasOptions, BiasReport, Metric, Threshold, Verdict
+from engine.fairness import AnalysisType, BiasOptions, BiasReport, Metric, Quantity, Threshold, Verdict
 from engine.tables import ColumnType, RoleHint, TableFormat, TableProfile
 from tests.builders import STORED, stored
 
@@ -23,7 +23,12 @@ def test_an_old_report_still_reads():
     assert report.verdict is Verdict.FAIL
     race = report.attributes[0]
     assert (race.attribute, race.reference_group) == ("race", "white")
-    rates = {group.name: group.selection_rate.value for group in race.groups}
+    rates = {
+        group.name: each.value
+        for group in race.groups
+        for each in group.metrics
+        if each.quantity is Quantity.SELECTION_RATE
+    }
     assert rates == {"white": 160 / 200, "black": 60 / 160}
     gap = next(f for f in race.findings if f.metric is Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
     assert gap.value == pytest.approx(0.8 - 0.375, abs=1e-15)

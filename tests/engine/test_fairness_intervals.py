@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from engine.fairness.intervals import _largest, deviations, draws, f1_interval, simultaneous, spread, wilson
-from engine.fairness.metrics import Form
+from engine.fairness import BiasOptions, Metric, Quantity
+from engine.fairness.groups import reports
+from engine.fairness.intervals import katz, largest_pair, multinomial, newcombe, wilson
+from engine.fairness.judging import judge
+from engine.fairness.metrics import METRICS, QUANTITIES, Form
+from engine.fairness.quantity import Cells
+from engine.fairness.tables import Table
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 40), (40, 40), (7, 31), (512, 1000)])
@@ -17,11 +22,72 @@ def test_wilson_agrees_with_statsmodels(k, n, confidence):
     assert wilson(k, n, confidence) == pytest.approx(theirs, abs=1e-9)
 
 
+@pytest.mark.parametrize("a", [(0, 40), (3, 40), (20, 31), (99, 100)])
+@pytest.mark.parametrize("b", [(1, 30), (25, 50), (60, 60)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_newcombe_agrees_with_statsmodels(a, b, confidence):
+    rates = [(k / n, *wilson(k, n, confidence)) for k, n in (a, b)]
+    theirs = confint_proportions_2indep(*a, *b, method="newcomb", compare="diff", alpha=1 - confidence)
+    assert newcombe(*rates) == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("a", [(1, 40), (20, 31), (99, 100)])
+@pytest.mark.parametrize("b", [(1, 30), (25, 50)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_katz_agrees_with_statsmodels(a, b, confidence):
+    theirs = confint_proportions_2indep(*a, *b, method="log", compare="ratio", alpha=1 - confidence)
+    assert katz(a, b, confidence) == pytest.approx(theirs, abs=1e-9)
+
+
+def test_a_ratio_with_a_rate_of_zero_has_no_interval():
+    assert katz((0, 40), (5, 40), 0.95) is None
+    assert katz((5, 40), (0, 40), 0.95) is None
+
+
+def outcomes(*groups):
+    """A table of groups, each of (FN, TP, TN, FP)."""
+    cells = np.array([[[tn, fp], [fn, tp], [0, 0]] for fn, tp, tn, fp in groups])
+    names = tuple(f"g{i}" for i in range(len(groups)))
+    return Table(
+        kind=Cells.OUTCOMES,
+        attributes=("g",),
+        groups=tuple((name,) for name in names),
+        names=names,
+        rows=cells.sum((1, 2)),
+        cells=cells,
+        classes=("0", "1"),
+    )
+
+
+def measured(table, quantity, options=BiasOptions()):  # noqa: B008 - frozen
+    return [next(m for m in g.metrics if m.quantity is quantity) for g in reports(table, options)]
+
+
 def test_f1_interval_by_hand():
     # 8 of 10 rows that are favourable in label or prediction are so in both: J = 0.8, F1 = 1.6 / 1.8.
     # statsmodels gives the Wilson interval of 8 / 10 as [0.4901625, 0.9433178];
     # 2 J / (1 + J) maps it to [0.6578642, 0.9708323].
-    assert f1_interval(8, 10, 0.95) == pytest.approx((0.6578642, 0.9708323), abs=1e-6)
+    (f1,) = measured(outcomes((1, 8, 30, 1)), Quantity.F1)
+    assert f1.value == pytest.approx(1.6 / 1.8)
+    assert (f1.interval.low, f1.interval.high) == pytest.approx((0.6578642, 0.9708323), abs=1e-6)
+
+
+def test_perfect_predictions_still_have_an_error():
+    # nobody is wrong among 40 rows a group: that is no proof that nobody ever will be
+    table = outcomes((0, 20, 20, 0), (0, 20, 20, 0))
+    assert measured(table, Quantity.BALANCED_ACCURACY)[0].interval.low < 0.95
+    options = BiasOptions(min_group_size=10)
+    ((finding, _),) = judge(table, [Metric.BALANCED_ACCURACY_DIFFERENCE], options, lambda _: None)
+    assert finding.value == 0.0
+    assert finding.interval.high > 0.1
+
+
+def test_no_false_negatives_still_have_an_error():
+    # 0 of 40 errors of the one group are false negatives: up to 9 % may be, odds of 0.1
+    table = outcomes((0, 60, 60, 40), (8, 60, 60, 32))
+    ((finding, _),) = judge(table, [Metric.TREATMENT_EQUALITY_RATIO], BiasOptions(), lambda _: None)
+    assert finding.value == 0.0
+    assert finding.interval.high > 0.2  # odds of some 0.05 over odds of 0.25
 
 
 @settings(max_examples=60)
@@ -31,12 +97,12 @@ def test_the_largest_deviation_is_that_over_all_pairs(groups, seed, tight):
     error = generator.normal(size=(5, groups)) if not tight else np.ones((5, groups))
     variance = generator.uniform(0.01, 2, size=(5, groups))
     all_pairs = (error[:, :, None] - error[:, None, :]) ** 2 / (variance[:, :, None] + variance[:, None, :])
-    assert _largest(error, variance) == pytest.approx(all_pairs.max((1, 2)))
+    assert largest_pair(error, variance) == pytest.approx(all_pairs.max((1, 2)))
 
 
 def test_draws_have_the_size_and_the_mean_of_the_data():
     table = np.array([[[40, 10], [0, 50]], [[300, 100], [200, 300]]])
-    blocks = list(draws(table, 4000, seed=5))
+    blocks = list(multinomial(table, 4000, seed=5))
     drawn = np.concatenate(blocks)
     assert drawn.shape == (4000, 2, 2, 2)
     assert (drawn.sum((1, 2, 3)) == 1000).all()
@@ -47,23 +113,37 @@ def test_draws_have_the_size_and_the_mean_of_the_data():
 
 def test_many_groups_are_drawn_in_blocks_of_bounded_size():
     table = np.ones((1000, 2, 2), dtype=np.int64)
-    blocks = list(draws(table, 1000, seed=0))
+    blocks = list(multinomial(table, 1000, seed=0))
     assert sum(len(block) for block in blocks) == 1000
     assert max(block.nbytes for block in blocks) <= 4_000_000
 
 
+def test_cells_that_weigh_nothing_draw_nothing():
+    (block,) = multinomial(np.zeros((2, 3, 2)), 5, seed=0)
+    assert block.shape == (5, 2, 3, 2)
+    assert not block.any()
+
+
+ON_OUTCOMES = [
+    metric
+    for metric, spec in METRICS.items()
+    if spec.form is not Form.SCORE and all(QUANTITIES[each].cells is Cells.OUTCOMES for each in spec.of)
+]
+GAPS = {Form.DIFFERENCE: Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, Form.RATIO: Metric.DEMOGRAPHIC_PARITY_RATIO}
+
+
 def interval(k, n, form, seed, samples=300):
     """Interval of the gap between the rates k / n of groups, and the percentile interval for contrast."""
-    observed = spread(k, n, form)
-    drawn = np.random.default_rng(seed).binomial(n, k / n, size=(samples, k.size))
-    largest = deviations(observed, drawn, np.broadcast_to(n, drawn.shape))
-    rates = drawn / n
+    table = outcomes(*((0, k, n - k, 0) for k, n in zip(k, n, strict=True)))
+    options = BiasOptions(bootstrap_samples=samples, seed=seed)
+    ((finding, _),) = judge(table, [GAPS[form]], options, lambda _: None)
+    rates = np.random.default_rng(seed).binomial(n, k / n, size=(samples, k.size)) / n
     naive = (
         rates.max(1) - rates.min(1)
         if form is Form.DIFFERENCE
         else rates.min(1) / np.maximum(rates.max(1), 1e-9)
     )
-    return simultaneous([observed], largest, 0.95), tuple(np.quantile(naive, [0.025, 0.975]))
+    return (finding.interval.low, finding.interval.high), tuple(np.quantile(naive, [0.025, 0.975]))
 
 
 @pytest.mark.parametrize(
@@ -89,11 +169,53 @@ def test_intervals_hold_the_truth_as_often_as_they_say(rates, sizes, form):
         assert naive_held / runs < 0.05  # what the percentile bootstrap would have done
 
 
-def test_more_confidence_is_a_wider_interval():
-    k, n = np.array([30, 50, 45]), np.array([100, 100, 100])
-    observed = spread(k, n, Form.DIFFERENCE)
-    drawn = np.random.default_rng(0).binomial(n, k / n, size=(1000, 3))
-    largest = deviations(observed, drawn, np.broadcast_to(n, drawn.shape))
-    widths = [np.diff(simultaneous([observed], largest, c))[0] for c in (0.5, 0.9, 0.99)]
+@pytest.mark.parametrize("metric", ON_OUTCOMES)
+def test_more_confidence_is_a_wider_interval(metric):
+    table = outcomes((20, 30, 60, 40), (30, 30, 50, 40), (25, 45, 70, 10))
+    widths = []
+    for confidence in (0.5, 0.9, 0.99):
+        options = BiasOptions(confidence=confidence)
+        ((finding, _),) = judge(table, [metric], options, lambda _: None)
+        widths.append(finding.interval.high - finding.interval.low)
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]
+
+
+def by_rows(table, metric, samples=3000):
+    """Errors of the gap of two groups, from rows drawn with replacement, for comparison with ours."""
+    generator = np.random.default_rng(8)
+    labels = np.repeat(np.tile([0, 0, 1, 1], 2), table.cells[:, :2].ravel())
+    predictions = np.repeat(np.tile([0, 1, 0, 1], 2), table.cells[:, :2].ravel())
+    group = np.repeat([0, 1], table.rows)
+    gaps = []
+    for _ in range(samples):
+        rows = generator.integers(0, group.size, group.size)
+        values = [metric(labels[rows][group[rows] == g], predictions[rows][group[rows] == g]) for g in (0, 1)]
+        gaps.append(values[0] - values[1])
+    return np.std(gaps)
+
+
+@pytest.mark.parametrize(
+    ("metric", "theirs"),
+    [
+        (Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, lambda y, p: p.mean()),
+        (Metric.EQUAL_OPPORTUNITY_DIFFERENCE, lambda y, p: p[y == 1].mean()),
+        (Metric.PREDICTIVE_PARITY_DIFFERENCE, lambda y, p: y[p == 1].mean()),
+        (Metric.ACCURACY_DIFFERENCE, lambda y, p: (y == p).mean()),
+        (Metric.BALANCED_ACCURACY_DIFFERENCE, lambda y, p: (p[y == 1].mean() + 1 - p[y == 0].mean()) / 2),
+    ],
+)
+def test_the_interval_of_two_groups_is_that_of_drawn_rows(metric, theirs):
+    # far apart, so that the gap's interval is that of the one pair: value - and + 1.96 standard errors
+    table = outcomes((20, 130, 190, 60), (150, 60, 30, 160))
+    ((finding, _),) = judge(table, [metric], BiasOptions(bootstrap_samples=10_000), lambda _: None)
+    half = 1.96 * by_rows(table, theirs)
+    assert finding.interval.low == pytest.approx(finding.value - half, abs=0.1 * half)
+    assert finding.interval.high == pytest.approx(finding.value + half, abs=0.1 * half)
+
+
+def test_what_cannot_be_settled_asks_for_no_astronomic_number_of_rows():
+    # 0.3 - 0.2 is the limit of 0.1 but for the last digit
+    table = outcomes((0, 300, 700, 0), (0, 200, 800, 0))
+    ((finding, _),) = judge(table, [Metric.DEMOGRAPHIC_PARITY_DIFFERENCE], BiasOptions(), lambda _: None)
+    assert finding.rows_needed is None

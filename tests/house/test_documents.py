@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
+from engine.fairness import Metric
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
@@ -25,7 +27,7 @@ def documents() -> list[tuple[str, str]]:
         for page in PAGES
         for block in BLOCK.finditer(page.read_text())
     ]
-    examples = sorted((ROOT / "examples").glob("*.graphql"))
+    examples = sorted((ROOT / "examples").rglob("*.graphql"))
     return found + [(str(file.relative_to(ROOT)), file.read_text()) for file in examples]
 
 
@@ -53,6 +55,11 @@ def test_a_printed_document_is_valid(schema: GraphQLSchema, place: str, text: st
 def test_a_link_leads_to_a_file(page: str, target: str) -> None:
     file = (ROOT / page).parent / target.partition("#")[0]
     assert file.exists(), f"{page} links to {target}, which is not there"
+
+
+def test_each_metric_is_explained() -> None:
+    page = (ROOT / "docs" / "fairness.md").read_text()
+    assert [metric for metric in Metric if f"`{metric}`" not in page] == []
 
 
 def test_there_is_something_to_check() -> None:

@@ -109,13 +109,18 @@ query ReadReport($id: ID!) {
     report {
       summary
       verdict
+      riskAssessment {
+        risk
+        urgency
+      }
       attributes {
         attribute
         groups {
           name
           size
           judged
-          selectionRate {
+          metrics {
+            quantity
             value
             interval {
               low

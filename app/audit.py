@@ -1,0 +1,388 @@
+"""The command `fairmind audit`: a bias analysis of one file, without a server; fit for people and for pipelines.
+
+What the options mean stands in `engine/fairness/options.py`. `app/audit_rules.py` decides how it ends,
+`app/findings.py` prints the report.
+"""
+
+import csv
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from app.audit_rules import Code, Outcome, Rule, decide, metric_named, rule
+from app.findings import plain, show
+from engine.errors import EngineError, InvalidInput
+from engine.fairness import AnalysisType, Bands, BiasColumns, BiasOptions, BiasReport, Reference, Threshold
+from engine.values import ModelType, Step, Tell, portion, silent
+
+INTERRUPTED = 130
+FAULT = 70
+"""Of ours; as sysexits.h has it."""
+WIDTH = 150
+"""Characters a line where the output is no terminal."""
+OPTIONS = {"prediction": "--pred", "item_group": "--item-group", "bootstrap_samples": "--samples"}
+"""Options that are not called like the field they fill."""
+TABLES, JUDGING, ENDING = "Columns", "Judging", "Output"
+
+
+def audit(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet, plain or packed with gzip.")],
+    protected: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Protected attributes, with commas: race,sex. A number with many values is banded.",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The true outcome, or true value.", rich_help_panel=TABLES)
+    ] = None,
+    pred: Annotated[
+        str | None,
+        typer.Option(
+            "--pred",
+            "--prediction",
+            help="The decision, the predicted value, or the cluster.",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="The score behind the decision, or of a recommended item; higher is better.",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="How much each row counts.", rich_help_panel=TABLES)
+    ] = None,
+    stratum: Annotated[
+        str | None,
+        typer.Option(help="What selection may legitimately depend on.", rich_help_panel=TABLES),
+    ] = None,
+    favorable: Annotated[
+        str | None,
+        typer.Option(
+            help="The value that is good for the person; 0/1, -1/1, no/yes and false/true are understood.",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Numeric columns in which similar rows are alike, with commas; for consistency.",
+            rich_help_panel=TABLES,
+        ),
+    ] = None,
+    distance: Annotated[
+        str | None,
+        typer.Option(help="Clustering: distance to the centre of the cluster.", rich_help_panel=TABLES),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Recommendation: who it is for.", rich_help_panel=TABLES)
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(help="Recommendation: what was shown.", rich_help_panel=TABLES)
+    ] = None,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            help="Recommendation: place in the list, from 1; else by score.", rich_help_panel=TABLES
+        ),
+    ] = None,
+    relevance: Annotated[
+        str | None,
+        typer.Option(help="Recommendation: how relevant the item was.", rich_help_panel=TABLES),
+    ] = None,
+    item_group: Annotated[
+        str | None, typer.Option(help="Recommendation: group of the item.", rich_help_panel=TABLES)
+    ] = None,
+    model: Annotated[
+        ModelType, typer.Option(help="What kind of model it is.", rich_help_panel=JUDGING)
+    ] = ModelType.CLASSIFICATION,
+    kind: Annotated[
+        AnalysisType,
+        typer.Option(
+            "--type",
+            help="Which question to ask; comprehensive asks all and crosses the attributes.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = AnalysisType.COMPREHENSIVE,
+    confidence: Annotated[
+        float, typer.Option(help="Of the intervals, 0.5 to 0.99.", rich_help_panel=JUDGING)
+    ] = 0.95,
+    samples: Annotated[
+        int, typer.Option(help="Bootstrap draws, 100 to 10000.", rich_help_panel=JUDGING)
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(help="The same seed gives the same report.", rich_help_panel=JUDGING)
+    ] = 0,
+    min_group_size: Annotated[
+        int, typer.Option(help="Smaller groups are shown and never judged.", rich_help_panel=JUDGING)
+    ] = 30,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC=NUMBER",
+            help="Another limit for the verdicts on a metric; repeatable.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    band: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ATTRIBUTE=EDGES",
+            help="Edges of the bands of a numeric attribute: age=25,60; repeatable.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ATTRIBUTE=GROUP",
+            help="Group to compare the others with: race=white; else the largest; repeatable.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    score_threshold: Annotated[
+        float,
+        typer.Option(help="Without --pred: the least score that is favourable.", rich_help_panel=JUDGING),
+    ] = 0.5,
+    max_depth: Annotated[
+        int, typer.Option(help="How many attributes are crossed at most, 1 to 4.", rich_help_panel=JUDGING)
+    ] = 3,
+    k: Annotated[
+        int, typer.Option("--k", help="Recommendation: places of a list that count.", rich_help_panel=JUDGING)
+    ] = 10,
+    lipschitz: Annotated[
+        float,
+        typer.Option(
+            help="How much outcomes may differ for each standard deviation between features.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = 1.0,
+    suppress_below: Annotated[
+        int, typer.Option(help="Leave smaller groups out of the report.", rich_help_panel=JUDGING)
+    ] = 0,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="End with 1 where this holds, such as 'demographic_parity_difference>0.1', with > >= < or <=;"
+            " repeatable. It is held against the values themselves, not their intervals: of every attribute, of"
+            " attributes crossed (--max-depth 1 crosses none) and of each class. Verdicts no longer decide then.",
+            rich_help_panel=ENDING,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print the whole report as JSON, and nothing else.", rich_help_panel=ENDING
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the report as JSON to this file.", rich_help_panel=ENDING)
+    ] = None,
+) -> None:
+    """Judge whether a model treats groups of people alike, without a server.
+
+    The file holds the model's decisions. Exit codes:
+
+    0: nothing was found.
+
+    1: a --fail-on condition holds or, without any, a verdict is fail.
+
+    2: the question or the file is at fault.
+
+    3: nothing could be judged, or a metric of --fail-on has no value for an attribute.
+
+    The report goes to standard output; errors and progress go to standard error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that only knows ASCII shows question marks
+    try:
+        columns = BiasColumns(
+            protected=_names(protected),
+            label=label,
+            prediction=pred,
+            score=score,
+            weights=weights,
+            stratum=stratum,
+            favorable=favorable,
+            features=_names(features),
+            distance=distance,
+            user=user,
+            item=item,
+            rank=rank,
+            relevance=relevance,
+            item_group=item_group,
+        )
+        options = BiasOptions(
+            confidence=confidence,
+            bootstrap_samples=samples,
+            seed=seed,
+            min_group_size=min_group_size,
+            thresholds=[
+                Threshold(metric=metric_named(name), limit=_number("--limit", value))
+                for name, value in _pairs("--limit", limit)
+            ],
+            references=[
+                Reference(attribute=name, group=value) for name, value in _pairs("--reference", reference)
+            ],
+            bands=[
+                Bands(attribute=name, edges=[_number("--band", edge) for edge in value.split(",")])
+                for name, value in _pairs("--band", band)
+            ],
+            max_depth=max_depth,
+            score_threshold=score_threshold,
+            k=k,
+            lipschitz=lipschitz,
+            suppress_below=suppress_below,
+        )
+        columns.check(model)
+        rules = [rule(text, kind, model) for text in fail_on or ()]
+        _check_out(out, file)
+        with _progress() as tell:
+            report = measured(file, columns, kind, options, model, tell)
+        code = _end(report, rules, file, as_json=as_json, out=out)
+    except (EngineError, OSError) as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception:  # noqa: BLE001  # Python would end with 1, which says that bias was found
+        traceback.print_exc()
+        raise typer.Exit(FAULT) from None
+    raise typer.Exit(code)
+
+
+def measured(
+    file: Path,
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
+    tell: Tell = silent,
+) -> BiasReport:
+    """From a file of any kind that can be uploaded to a report; it is read into a Parquet file that is gone afterwards.
+
+    Raises:
+        InvalidInput: the file or the question is at fault.
+        OSError: the file cannot be opened, or there is no room for its copy.
+    """
+    # they bring DuckDB and SciPy, which the other commands do without
+    from engine.fairness.analysis import run  # noqa: PLC0415
+    from engine.tables.ingest import ingest  # noqa: PLC0415
+    from engine.tables.limits import Limits  # noqa: PLC0415
+
+    if file.is_dir():
+        raise IsADirectoryError(None, "this is a folder; one file is needed", str(file))
+    with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
+        table = Path(folder) / "table.parquet"
+        ingest(file, table, Limits(), portion(tell, 0.0, 0.4))
+        return run(table, columns, kind, options, portion(tell, 0.4, 1.0), model)
+
+
+def _end(report: BiasReport, rules: Sequence[Rule], file: Path, *, as_json: bool, out: Path | None) -> Code:
+    """Print and write the report; the exit code."""
+    written = orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if out is not None:
+        out.write_bytes(written)
+    try:
+        if as_json:
+            sys.stdout.buffer.write(written)
+        else:
+            show(report, file.name, console())
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    outcome = decide(report, rules)
+    _explain(outcome)
+    return outcome.code
+
+
+def _explain(outcome: Outcome) -> None:
+    colour = {Code.CLEAN: "green", Code.FINDING: "red"}.get(outcome.code, "yellow")
+    for reason in outcome.reasons:
+        console(stderr=True).print(f"[{colour}]--fail-on[/] {plain(reason)}", soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A terminal as wide as it is, or a file with lines wide enough for the tables."""
+    made = Console(stderr=stderr, highlight=False)
+    return (
+        made
+        if made.is_terminal or "COLUMNS" in os.environ
+        else Console(stderr=stderr, highlight=False, width=WIDTH)
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A bar on standard error while it is a terminal; otherwise nothing."""
+    shown = console(stderr=True)
+    text = TextColumn("{task.description}", markup=False)
+    with Progress(BarColumn(20), text, console=shown, transient=True, disable=not shown.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def tell(step: Step) -> None:
+            bar.update(task, completed=step.fraction, description=step.message)
+
+        yield tell
+
+
+def _refuse(error: EngineError | OSError) -> NoReturn:
+    """One line on standard error, and the exit code of a question that is at fault."""
+    said = str(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        said = f"{place}{error.strerror or error}"
+    elif isinstance(error, InvalidInput) and error.at:
+        field = str(error.at[0])
+        said = f"{OPTIONS.get(field, '--' + field.replace('_', '-'))}: {said}"
+    console(stderr=True).print(f"[red]fairmind:[/] {plain(said)}", soft_wrap=True)
+    raise typer.Exit(Code.USAGE)
+
+
+def _names(given: Sequence[str] | None) -> list[str]:
+    """Names of columns with commas between them; a name that holds a comma stands in double quotes."""
+    rows = csv.reader(given or (), skipinitialspace=True)
+    return [name.strip() for row in rows for name in row]
+
+
+def _pairs(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
+    found = []
+    for text in given or ():
+        name, sign, value = text.partition("=")
+        if not (name.strip() and sign and value.strip()):
+            raise InvalidInput(f"{option} is written NAME=VALUE, got {text!r}")
+        found.append((name.strip(), value.strip()))
+    return found
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"{option} needs a number, got {text!r}") from None
+
+
+def _check_out(out: Path | None, file: Path) -> None:
+    """Refuse before the work what could only fail after it."""
+    if out is None:
+        return
+    if out.is_dir() or not out.parent.is_dir():
+        raise InvalidInput(f"--out: {out} is no place for a file")
+    if out.exists() and file.exists() and out.samefile(file):
+        raise InvalidInput("--out would overwrite the file that is judged")

@@ -1,0 +1,199 @@
+"""A bias report as a person reads it in a terminal: groups, findings, what they mean, what to do."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from engine.fairness import (
+    METRICS,
+    AttributeReport,
+    BiasReport,
+    Effect,
+    Finding,
+    GroupMetric,
+    GroupReport,
+    Interval,
+    Quantity,
+    Risk,
+    Verdict,
+)
+from engine.fairness.assessment import distance
+from engine.fairness.words import between, number, plural
+
+COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.FAIL: "bold red",
+    Verdict.INSUFFICIENT_EVIDENCE: "dim",
+}
+WORDS = {verdict: verdict.replace("_", " ") for verdict in Verdict} | {
+    Verdict.INSUFFICIENT_EVIDENCE: "not judged"
+}
+RISKS = {Risk.LOW: "green", Risk.MODERATE: "yellow", Risk.HIGH: "red", Risk.CRITICAL: "bold red"}
+MOST_GROUPS = 20
+MOST_CROSSED = 3
+MOST_QUANTITIES = 4
+MOST_ADVICE = 5
+ORDER = (Verdict.FAIL, Verdict.WARNING, Verdict.PASS, Verdict.INSUFFICIENT_EVIDENCE)
+
+
+def plain(text: str) -> str:
+    """Text of a file as it may be printed: signs that steer a terminal are spelt out, brackets are no markup."""
+    return escape("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text))
+
+
+def show(report: BiasReport, name: str, console: Console) -> None:
+    """Print a report.
+
+    Args:
+        report: what came out.
+        name: of the file.
+        console: where to print; it decides on colours and width.
+    """
+    console.print(f"[bold]{plain(name)}[/]  {plain(_about(report))}")
+    for each in report.attributes:
+        _groups(each, console)
+        _findings(each.attribute, each.findings, console)
+    for each in report.intersections[:MOST_CROSSED]:
+        _findings(each.attribute, each.findings, console)
+    left = len(report.intersections) - MOST_CROSSED
+    if left > 0:
+        console.print(
+            f"[dim]Compared as well, with better results: {plural(left, 'crossing')}; --json shows all.[/]"
+        )
+    if report.overall_findings:
+        _findings("all rows", report.overall_findings, console)
+    _meaning(report, console)
+    _advice(report, console)
+
+
+def _about(report: BiasReport) -> str:
+    left_out = f", {report.exclusion_reason}" if report.exclusion_reason else ""
+    against = f" against {report.label}" if report.label else ""
+    judged = f" Judged: {report.prediction}{against}." if report.prediction else ""
+    good = f" Favourable: {report.favorable}." if report.favorable else ""
+    return f"{plural(report.rows, 'row')}{left_out}.{judged}{good}"
+
+
+def _groups(report: AttributeReport, console: Console) -> None:
+    quantities = _quantities(report)
+    against = f", compared with {report.reference_group}" if report.reference_group is not None else ""
+    table = Table(
+        title=plain(f"{report.attribute}{against}"), title_justify="left", title_style="bold", box=SIMPLE_HEAD
+    )
+    table.add_column("group", overflow="fold")
+    table.add_column("rows", justify="right")
+    for quantity, outcome in quantities:
+        title = quantity.replace("_", " ")
+        table.add_column(plain(title if outcome is None else f"{title}, {outcome}"), justify="right")
+    for group in report.groups[:MOST_GROUPS]:
+        cells = [_measured(_metric(group, *each)) for each in quantities]
+        name, style = (group.name, None) if group.judged else (f"{group.name} *", "dim")
+        table.add_row(plain(name), f"{group.size:,}", *cells, style=style)
+    console.print(table)
+    if any(not group.judged for group in report.groups[:MOST_GROUPS]):
+        console.print("[dim]* too small to be judged[/]")
+    if len(report.groups) > MOST_GROUPS:
+        console.print(f"[dim]and {len(report.groups) - MOST_GROUPS:,} more groups, in --json[/]")
+
+
+def _quantities(report: AttributeReport) -> list[tuple[Quantity, str | None]]:
+    """What is shown of each group: first what the metrics found here are made of."""
+    known = [m for group in report.groups for m in group.metrics if m.value is not None]
+    measured = list(dict.fromkeys((m.quantity, m.outcome) for m in known))
+    compared = [quantity for finding in report.findings for quantity in METRICS[finding.metric].of]
+    ordered = dict.fromkeys([*compared, *(quantity for quantity, _ in measured)])
+    found = [each for quantity in ordered for each in measured if each[0] is quantity]
+    return found[:MOST_QUANTITIES]
+
+
+def _metric(group: GroupReport, quantity: Quantity, outcome: str | None) -> GroupMetric | None:
+    return next((m for m in group.metrics if (m.quantity, m.outcome) == (quantity, outcome)), None)
+
+
+def _measured(metric: GroupMetric | None) -> str:
+    return "undefined" if metric is None or metric.value is None else _with(metric.value, metric.interval)
+
+
+def _with(value: float, interval: Interval | None) -> str:
+    return number(value) if interval is None else escape(f"{number(value)} {between(interval)}")
+
+
+def _findings(attribute: str, findings: Sequence[Finding], console: Console) -> None:
+    if not findings:
+        return
+    table = Table(
+        title=plain(f"{attribute}: findings"), title_justify="left", title_style="bold", box=SIMPLE_HEAD
+    )
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("metric")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("interval", justify="right", no_wrap=True)
+    table.add_column("limit", justify="right", no_wrap=True)
+    table.add_column("p (BH)", justify="right", no_wrap=True)
+    table.add_column("between", overflow="fold")
+    for each in sorted(findings, key=lambda f: (ORDER.index(f.verdict), -(distance(f) or 0.0))):
+        metric = each.metric.replace("_", " ")
+        sign = "at least" if each.fair > 0 else "at most"
+        p = (
+            ""
+            if each.p_value_bh is None
+            else number(each.p_value_bh)
+            if each.p_value_bh >= 0.001
+            else "<0.001"
+        )
+        who = f"{each.lowest} – {each.highest}" if each.lowest and each.highest else each.highest or ""  # noqa: RUF001
+        table.add_row(
+            f"[{COLOURS[each.verdict]}]{WORDS[each.verdict]}[/]",
+            plain(metric if each.outcome is None else f"{metric}, {each.outcome}"),
+            "" if each.value is None else number(each.value),
+            "" if each.interval is None else escape(between(each.interval)),
+            f"{sign} {number(each.threshold)}",
+            p,
+            plain(who if each.value is not None else each.reason.partition(" Not compared:")[0]),
+        )
+    console.print(table)
+
+
+def _meaning(report: BiasReport, console: Console) -> None:
+    colour = COLOURS[report.verdict]
+    console.print(f"[{colour}]{WORDS[report.verdict].upper()}[/]  {plain(report.summary)}")
+    risk = report.risk_assessment
+    scores = [
+        f"bias score {number(report.overall_bias_score)} of 1"
+        if report.overall_bias_score is not None
+        else "",
+        f"compliance {report.compliance_score:.0f} of 100" if report.compliance_score is not None else "",
+        f"risk [{RISKS[risk.risk]}]{risk.risk}[/]",
+        f"to act: {risk.urgency.replace('_', ' ')}",
+    ]
+    console.print("; ".join(part for part in scores if part))
+
+
+def _advice(report: BiasReport, console: Console) -> None:
+    if not report.recommendations:
+        return
+    console.print("\n[bold]What to do[/]")
+    for i, each in enumerate(report.recommendations[:MOST_ADVICE], start=1):
+        console.print(f" {i}. [bold]{plain(each.title)}[/]: {plain(each.text)}")
+        for effect in each.effects:
+            console.print(f"      {plain(_change(effect))}")
+        if each.settings:
+            console.print(f"      {plain('; '.join(each.settings))}")
+    left = len(report.recommendations) - MOST_ADVICE
+    if left > 0:
+        console.print(f"[dim]and {left:,} more, in --json[/]")
+
+
+def _change(effect: Effect) -> str:
+    ends = [
+        number(value) if interval is None else f"{number(value)} {between(interval)}"
+        for value, interval in (
+            (effect.before, effect.before_interval),
+            (effect.after, effect.after_interval),
+        )
+    ]
+    return f"{effect.name}: {ends[0]} → {ends[1]}"

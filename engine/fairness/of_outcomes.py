@@ -1,0 +1,157 @@
+"""Quantities of decisions: read from counts of label by prediction."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from engine.fairness.quantity import Numbers, Quantity, QuantitySpec, Share, Statistic
+
+
+def one_against_rest(cells: Numbers, outcome: int) -> Numbers:
+    """Cells of all classes, (..., classes + 1, classes), as those of one class, (..., 3, 2)."""
+    classes = cells.shape[-1]
+    if classes == 2 and outcome == 1:
+        return cells
+    chosen = cells[..., :, outcome]
+    parts = [cells.sum(-1) - chosen, chosen]
+    predicted = np.stack(parts, axis=-1)
+    labelled = predicted[..., :classes, :].sum(-2)
+    hit = predicted[..., outcome, :]
+    return np.stack([labelled - hit, hit, predicted[..., classes, :]], axis=-2)
+
+
+def _labelled(t: Numbers) -> Numbers:
+    rows: Numbers = t[..., :-1, :].sum((-1, -2))
+    return rows
+
+
+def _right(t: Numbers) -> Numbers:
+    rows: Numbers = np.trace(t[..., :-1, :], axis1=-2, axis2=-1)
+    return rows
+
+
+def _recalls(t: Numbers) -> Numbers:
+    labels = t[..., :-1, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share: Numbers = np.diagonal(labels, axis1=-2, axis2=-1) / labels.sum(-1)
+    return share
+
+
+def _of_mean_recall(t: Numbers) -> Numbers:
+    """Squared error of the mean of the recalls, which are independent shares; smoothed as in `intervals.linear`."""
+    labels = t[..., :-1, :]
+    rows = labels.sum(-1) + 4
+    smooth = (np.diagonal(labels, axis1=-2, axis2=-1) + 2) / rows
+    found: Numbers = (smooth * (1 - smooth) / rows).mean(-1) / labels.shape[-1]
+    return found
+
+
+def _benefits(t: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Shares of labelled rows with benefit 1 and 2 relative to the mean benefit, and that mean."""
+    n = _labelled(t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, two = _right(t) / n, t[..., 0, 1] / n
+    return one, two, one + 2 * two
+
+
+def _entropy(t: Numbers) -> Numbers:
+    one, two, mean = _benefits(t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Numbers = ((one + 4 * two) / mean**2 - 1) / 2
+    return found
+
+
+def _theil(t: Numbers) -> Numbers:
+    one, two, mean = _benefits(t)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Numbers = (-one * np.log(mean) + 2 * two * np.log(2 / mean)) / mean
+    return found
+
+
+OF_OUTCOMES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
+    {
+        Quantity.SELECTION_RATE: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 1].sum(-1), t.sum((-1, -2)))),
+            title="selection rate",
+            among="rows",
+            labelled=False,
+        ),
+        Quantity.BASE_RATE: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 1, :].sum(-1), _labelled(t))),
+            title="base rate",
+            among="rows with a label",
+        ),
+        Quantity.TRUE_POSITIVE_RATE: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 1, 1], t[..., 1, :].sum(-1))),
+            title="true positive rate",
+            among="rows with a favourable label",
+        ),
+        Quantity.FALSE_POSITIVE_RATE: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 0, 1], t[..., 0, :].sum(-1))),
+            title="false positive rate",
+            among="rows with an unfavourable label",
+        ),
+        Quantity.PRECISION: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 1, 1], t[..., :2, 1].sum(-1))),
+            title="precision",
+            among="labelled rows with a favourable prediction",
+        ),
+        Quantity.FALSE_DISCOVERY_RATE: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 0, 1], t[..., :2, 1].sum(-1))),
+            title="false discovery rate",
+            among="labelled rows with a favourable prediction",
+        ),
+        Quantity.FALSE_OMISSION_RATE: QuantitySpec(
+            how=Share(counted=lambda t: (t[..., 1, 0], t[..., :2, 0].sum(-1))),
+            title="false omission rate",
+            among="labelled rows with an unfavourable prediction",
+        ),
+        Quantity.F1: QuantitySpec(
+            how=Share(
+                counted=lambda t: (t[..., 1, 1], _labelled(t) - t[..., 0, 0]),
+                link=lambda j: 2 * j / (1 + j),  # of TP / (TP + FP + FN)
+                slope=lambda j: 2 / (1 + j) ** 2,
+            ),
+            title="F1 score",
+            among="rows with a favourable label or a favourable prediction",
+        ),
+        Quantity.TREATMENT_RATIO: QuantitySpec(
+            how=Share(
+                counted=lambda t: (t[..., 1, 0], t[..., 1, 0] + t[..., 0, 1]),
+                link=lambda share: share / (1 - share),
+                slope=lambda share: 1 / (1 - share) ** 2,
+            ),
+            title="ratio of false negatives to false positives",
+            among="rows that are predicted wrongly, some of them favourably",
+        ),
+        Quantity.ACCURACY: QuantitySpec(
+            how=Share(counted=lambda t: (_right(t), _labelled(t))),
+            title="accuracy",
+            among="rows with a label",
+            by_class=False,
+        ),
+        Quantity.BALANCED_ACCURACY: QuantitySpec(
+            how=Statistic(
+                value=lambda t: _recalls(t).mean(-1),
+                base=lambda t: t[..., :-1, :].sum(-1).min(-1),
+                variance=_of_mean_recall,
+            ),
+            title="balanced accuracy",
+            among="rows of the rarest class",
+            by_class=False,
+        ),
+        Quantity.GENERALIZED_ENTROPY: QuantitySpec(
+            how=Statistic(value=_entropy, base=_labelled, high=None),
+            title="generalized entropy of benefits",
+            among="rows with a label",
+            whole=True,
+        ),
+        Quantity.THEIL: QuantitySpec(
+            how=Statistic(value=_theil, base=_labelled, high=None),
+            title="Theil index of benefits",
+            among="rows with a label",
+            whole=True,
+        ),
+    }
+)

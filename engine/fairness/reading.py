@@ -1,0 +1,253 @@
+"""How columns of a Parquet file are read in SQL: by position, under names of ours, never a user's.
+
+The path is bound as a parameter, so nothing that a user wrote becomes part of a query.
+"""
+
+import glob
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import InvalidInput
+from engine.fairness.cube import Role
+from engine.fairness.options import Bands, BiasColumns, BiasOptions, Settled, no_column
+
+UNBANDED = 20
+"""A number with more different values than this is banded: it is a measurement, and no list of groups."""
+QUARTILES = (0.25, 0.5, 0.75)
+
+Place = tuple[str | int, ...]
+
+OPENED: ContextVar[list[duckdb.DuckDBPyConnection] | None] = ContextVar("opened", default=None)
+"""Where connections are noted as they open, for whoever may have to interrupt them; by default nowhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A column to group by: what is grouped, and how a value of it is shown."""
+
+    at: Place
+    name: str
+    role: Role
+    raw: str
+    """SQL over the columns of the file; few distinct values."""
+    alias: str
+    text: str
+    """SQL over `alias`: the value as text, null where it is missing."""
+
+
+def keys_of(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    schema: pa.Schema,
+    columns: BiasColumns,
+    options: BiasOptions,
+) -> tuple[list[Key], tuple[str, ...]]:
+    """The protected attributes as columns to group by, and how those that are banded are read.
+
+    Raises:
+        InvalidInput: a column is not there or nested, or a band or reference names no protected attribute.
+    """
+    named = [("bands", i, each.attribute) for i, each in enumerate(options.bands)]
+    named += [("references", i, each.attribute) for i, each in enumerate(options.references)]
+    for where, i, name in named:
+        if name not in columns.protected:
+            said = f"{shortened(name)} is none of the protected attributes"
+            raise InvalidInput(said, at=(where, i, "attribute"))
+    keys, notes = [], []
+    for i, name in enumerate(columns.protected):
+        at = ("protected", i)
+        number = position(schema, at, name)
+        given = next((bands for bands in options.bands if bands.attribute == name), None)
+        edges = _quartiles(connection, [path], schema, number) if given is None else tuple(given.edges)
+        if not edges:
+            keys.append(plain(schema, at, name, Role.PROTECTED))
+            continue
+        if not _numeric(schema, number):
+            raise InvalidInput(f"column {name!r} holds texts; only numbers have bands", at=at)
+        keys.append(_banded(number, name, at, edges))
+        shown = ", ".join(_written(edge) for edge in edges)
+        notes.append(f"{name} is banded at {shown}, {_whose(given)}.")
+    return keys, tuple(notes)
+
+
+def settled(paths: Sequence[Path], columns: BiasColumns, options: BiasOptions) -> BiasOptions:
+    """Options that make every part read its numeric attributes as the whole would be read.
+
+    Args:
+        paths: the parts, all with the same columns.
+
+    Raises:
+        InvalidInput: a column is not there or nested, or has too many rows for quartiles in 1 GB.
+    """
+    schema = schema_of(paths[0])
+    asked = {bands.attribute for bands in options.bands}
+    found = []
+    with connect() as connection:
+        for i, name in enumerate(columns.protected):
+            number = position(schema, ("protected", i), name)
+            if name not in asked and _numeric(schema, number):
+                try:
+                    edges = _quartiles(connection, paths, schema, number)
+                except duckdb.OutOfMemoryException:
+                    said = f"there are too many rows to find the quartiles of {name!r}: name its bands in the options"
+                    raise InvalidInput(said, at=("protected", i)) from None
+                found.append(Settled(attribute=name, edges=edges or ()))
+    return replace(options, bands=(*options.bands, *found))
+
+
+def _whose(bands: Bands | None) -> str:
+    return "its quartiles" if bands is None or isinstance(bands, Settled) else "as asked"
+
+
+def plain(schema: pa.Schema, at: Place, name: str, role: Role) -> Key:
+    """A column whose values are groups as they are."""
+    i = position(schema, at, name)
+    return Key(at=at, name=name, role=role, raw=f"c{i}", alias=f"c{i}", text=text_of(schema, i))
+
+
+def number_of(schema: pa.Schema, at: Place, name: str) -> str:
+    """SQL for a numeric column as a double, null where it is missing or NaN.
+
+    Raises:
+        InvalidInput: it is not there, or holds no numbers.
+    """
+    i = position(schema, at, name)
+    if not _numeric(schema, i) and not pa.types.is_boolean(schema.field(i).type):
+        kind = schema.field(i).type
+        raise InvalidInput(f"column {name!r} holds {kind} values; {at[0]} needs numbers", at=at)
+    return f"CASE WHEN isnan(CAST(c{i} AS DOUBLE)) THEN NULL ELSE CAST(c{i} AS DOUBLE) END"
+
+
+def _numeric(schema: pa.Schema, i: int) -> bool:
+    kind = schema.field(i).type
+    return any(fits(kind) for fits in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
+
+
+def _quartiles(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], schema: pa.Schema, i: int
+) -> tuple[float, ...] | None:
+    """Edges for a number with many values, or None."""
+    if not _numeric(schema, i):
+        return None
+    value = f"CAST(c{i} AS DOUBLE)"
+    # approximate, exact for few values: whether there are many is all that matters here
+    query = (
+        f"SELECT approx_count_distinct({value}), quantile_disc({value}, {list(QUARTILES)}) "  # noqa: S608 - positions
+        f"FROM {source(schema)} WHERE isfinite({value})"
+    )
+    files = [bound(path) for path in paths]
+    distinct, found = connection.sql(query, params=[files]).fetchall()[0]
+    if distinct <= UNBANDED or found is None:
+        return None
+    return tuple(dict.fromkeys(float(edge) for edge in found))
+
+
+def _banded(i: int, name: str, at: Place, edges: Sequence[float]) -> Key:
+    value = f"CAST(c{i} AS DOUBLE)"
+    words = [_written(edge) for edge in edges]
+    names = [
+        f"below {words[0]}",
+        *(f"{low} to below {high}" for low, high in pairwise(words)),
+        f"{words[-1]} and above",
+    ]
+    below = " ".join(f"WHEN {value} < {float(edge)!r} THEN {place}" for place, edge in enumerate(edges))
+    shown = " ".join(f"WHEN {place} THEN '{word}'" for place, word in enumerate(names))
+    return Key(
+        at=at,
+        name=name,
+        role=Role.PROTECTED,
+        raw=f"CASE WHEN c{i} IS NULL OR isnan({value}) THEN NULL {below} ELSE {len(edges)} END",
+        alias=f"b{i}",
+        text=f"CASE b{i} {shown} ELSE NULL END",
+    )
+
+
+def _written(edge: float) -> str:
+    """An edge in all its digits, so that two bands never share a name."""
+    return str(int(edge)) if float(edge).is_integer() and abs(edge) < 1e15 else repr(float(edge))
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A DuckDB that only reads the file it is given: no extensions, no spilling to disk, 1 GB."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "threads": 2,
+            "memory_limit": "1GB",
+            "temp_directory": "",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        },
+    )
+    connection.execute("SET enable_progress_bar = false")  # it is printed to stdout
+    connection.execute("SET lock_configuration = true")
+    opened = OPENED.get()
+    if opened is not None:
+        opened.append(connection)
+    return connection
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """Names and types of a Parquet file's columns.
+
+    Raises:
+        InvalidInput: it is no Parquet file.
+    """
+    try:
+        return pq.read_schema(path)
+    except pa.ArrowInvalid as error:
+        raise InvalidInput("the file is not a readable Parquet file") from error
+
+
+def position(schema: pa.Schema, at: tuple[str | int, ...], name: str) -> int:
+    """Where a column stands in the file; names are compared to the letter.
+
+    Raises:
+        InvalidInput: the file has no such column, or two of them, or it holds nested values.
+    """
+    found = schema.get_all_field_indices(name)
+    if not found:
+        raise no_column(name, schema.names, at)
+    if len(found) > 1:
+        raise InvalidInput(f"the dataset has {len(found)} columns named {name!r}", at=at)
+    kind = schema.field(found[0]).type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise InvalidInput(f"column {name!r} holds {kind} values; single values are needed", at=at)
+    return int(found[0])
+
+
+def source(schema: pa.Schema) -> str:
+    """The FROM clause that reads a bound path with columns renamed c0, c1, ... by position."""
+    renamed = ", ".join(f"c{i}" for i in range(len(schema.names)))
+    return f"read_parquet(?, hive_partitioning = false) AS t({renamed})"
+
+
+def bound(path: Path) -> str:
+    """The path as a parameter of read_parquet, its wildcards disarmed."""
+    return glob.escape(str(path))
+
+
+def text_of(schema: pa.Schema, i: int) -> str:
+    """SQL for the text form of column i, null where it is missing."""
+    kind = schema.field(i).type
+    text = f"CAST(c{i} AS VARCHAR)"
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        number = f"CAST(c{i} AS DOUBLE)"
+        whole = f"{number} = trunc({number}) AND abs({number}) < 1e15"
+        return (
+            f"CASE WHEN isnan({number}) THEN NULL WHEN {whole} "
+            f"THEN CAST(CAST(c{i} AS BIGINT) AS VARCHAR) ELSE {text} END"
+        )
+    return f"CASE WHEN trim({text}) = '' THEN NULL ELSE {text} END"
+
+
+def shortened(value: str, length: int = 40) -> str:
+    """A value as it can be shown in a message."""
+    return repr(value if len(value) <= length else value[: length - 1] + "…")

@@ -1,0 +1,52 @@
+"""Datasets by reference: Parquet parts that stay where they are, in folders that the operator allows."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import uuid4
+
+import db.tables as t
+import jobs.queue
+from engine.tables import TableFormat
+from engine.tables.parts import listed
+from engine.values import Count
+from resolvers.context import Info
+from resolvers.texts import LONGEST_NAME, description, words
+from resolvers.uploads import store
+
+LONGEST_URI = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReference:
+    """A dataset to make of Parquet files that are there already."""
+
+    uri: str
+    """A folder within those that the operator allows: its absolute path, or `file://` and that. Each file in it that
+    ends in `.parquet` is a part; all have the same columns and types."""
+    name: str
+    description: str = ""
+
+
+async def register(info: Info, input: NewReference, idempotency_key: str | None = None) -> t.Dataset:
+    """Make a dataset of a folder of Parquet parts, without copying them; `progress` follows the description of it.
+
+    Analyses read the parts again, so they must stay as they are: after a change the folder is registered anew.
+    """
+    context = info.context
+    viewer = context.viewer
+    asked_key = jobs.queue.checked_key(idempotency_key)
+    uri = words("uri", input.uri, LONGEST_URI)
+    found = await asyncio.to_thread(listed, uri, context.house.roots, viewer.organization_id)
+    row = t.Dataset(
+        id=uuid4(),
+        organization_id=viewer.organization_id,
+        created_by_id=viewer.user_id,
+        idempotency_key=asked_key,
+        name=words("name", input.name, LONGEST_NAME),
+        description=description(input.description),
+        format=TableFormat.PARQUET,
+        sha256=found.fingerprint,
+        bytes=Count(found.bytes),
+        uri=str(found.folder),
+    )
+    return await store(context, row)

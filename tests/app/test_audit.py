@@ -1,0 +1,243 @@
+"""The command `fairmind audit` as people and pipelines run it: a process of its own, with no server and no database."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from fairlearn.metrics import demographic_parity_difference
+from typer.testing import CliRunner, Result
+
+import app.cli
+import engine.fairness.analysis
+from app.audit_rules import Code, Rule, decide, rule
+from engine.errors import InvalidInput
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Metric
+from engine.tables.ingest import ingest
+from engine.values import ModelType
+
+CREDIT = Path(__file__).parents[1] / "data" / "german_credit_lr.csv"
+COLUMNS = ("--label", "y_true", "--pred", "y_pred", "--protected", "sex,age_band")
+PARITY = ("--type", "demographic_parity", "--samples", "200")
+
+
+@pytest.fixture
+def process(bare, tmp_path):
+    """Run `fairmind audit ...` to its end in a process of its own, as a pipeline does."""
+
+    def run(*argv: object, code: Code) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "audit", *map(str, argv)],
+            env=bare | {"TMPDIR": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        assert not list(tmp_path.glob("fairmind-*")), "its copy of the file is left"
+        assert not (tmp_path / "data").exists(), "it started a database"
+        return done
+
+    return run
+
+
+@pytest.fixture
+def audit(tmp_path, monkeypatch):
+    """Run the command in this process, which takes seconds off each."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: object, code: Code) -> Result:
+        done = CliRunner().invoke(app.cli.cli, ["audit", *map(str, argv)])
+        assert done.exit_code == code, done.output
+        assert "Traceback" not in done.output
+        return done
+
+    return run
+
+
+def one_line(text: str) -> str:
+    assert len(text.strip().splitlines()) == 1, text
+    return text
+
+
+@pytest.fixture(scope="module")
+def credit(tmp_path_factory):
+    """The engine's own report on the same question."""
+    table = tmp_path_factory.mktemp("credit") / "table.parquet"
+    ingest(CREDIT, table)
+    columns = BiasColumns(label="y_true", prediction="y_pred", protected=["sex", "age_band"])
+    return engine.fairness.analysis.run(table, columns, AnalysisType.COMPREHENSIVE, BiasOptions())
+
+
+def test_json_is_the_report_of_the_engine_and_nothing_else(process, credit, tmp_path):
+    done = process(CREDIT, *COLUMNS, "--json", "--out", "report.json", code=Code.CLEAN)
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == json.loads(orjson.dumps(credit))
+    assert (tmp_path / "report.json").read_text() == done.stdout
+
+
+def test_its_numbers_are_those_of_fairlearn(audit):
+    done = audit(CREDIT, *COLUMNS, *PARITY, "--json", code=Code.CLEAN)
+    rows = [line.split(",") for line in CREDIT.read_text().splitlines()[1:]]
+    expected = demographic_parity_difference(
+        [int(row[2]) for row in rows],
+        [int(row[3]) for row in rows],
+        sensitive_features=[row[1] for row in rows],
+    )
+    (age,) = (part for part in json.loads(done.stdout)["attributes"] if part["attribute"] == "age_band")
+    assert age["findings"][0]["value"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_person_reads_groups_findings_and_the_sentence(audit):
+    done = audit(CREDIT, *COLUMNS, "--samples", "200", code=Code.CLEAN)
+    for words in ("1,000 rows", "compared with male", "0.745 [0.694, 0.79]", "sex × age_band", "WARNING"):  # noqa: RUF001
+        assert words in done.stdout
+    assert "No comparison is clearly beyond its limit" in done.stdout
+    assert "\x1b" not in done.stdout, "colours are for terminals"
+    assert done.stderr == ""
+
+
+def test_each_way_to_end_has_its_exit_code(process):
+    held = process(
+        CREDIT, *COLUMNS, *PARITY, "--fail-on", "demographic_parity_difference>0.1", code=Code.FINDING
+    )
+    assert "holds for" in one_line(held.stderr)
+    wrong = process(CREDIT, "--pred", "y_pred", "--protected", "sx", code=Code.USAGE)
+    assert "did you mean 'sex'?" in one_line(wrong.stderr) and wrong.stdout == ""
+    few = process(CREDIT, *COLUMNS, *PARITY, "--min-group-size", "900", code=Code.NOT_ESTIMABLE)
+    assert "Nothing could be judged" in few.stdout
+
+
+def test_without_conditions_a_failed_verdict_is_a_finding(audit):
+    # selection rates are 0.658 and 0.791: the ratio 0.831 has an interval that ends below 0.99
+    done = audit(CREDIT, *COLUMNS, *PARITY, "--limit", "demographic_parity_ratio=0.99", code=Code.FINDING)
+    assert "FAIL" in done.stdout and "at least 0.99" in done.stdout
+
+
+def test_a_condition_that_holds_is_a_finding_whatever_the_verdicts_say(audit):
+    argv = (CREDIT, *COLUMNS, *PARITY, "--json")
+    held = audit(*argv, "--fail-on", "demographic_parity_difference>0.1", code=Code.FINDING)
+    assert "holds for age_band (0.133)" in one_line(held.stderr)
+    json.loads(held.stdout)
+    clear = audit(
+        *argv,
+        "--limit",
+        "demographic_parity_ratio=0.99",
+        "--fail-on",
+        "disparate_impact < 0.5",
+        code=Code.CLEAN,
+    )
+    assert "holds nowhere; the nearest is age_band (0.831)" in one_line(clear.stderr)
+    assert json.loads(clear.stdout)["verdict"] == "fail"
+
+
+def test_several_conditions_end_with_the_worst(audit):
+    rules = ("--fail-on", "demographic-parity-difference>0.9", "--fail-on", "DISPARATE_IMPACT<0.9")
+    done = audit(CREDIT, *COLUMNS, *PARITY, *rules, code=Code.FINDING)
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_what_cannot_be_judged_is_not_clean(audit):
+    none = audit(CREDIT, *COLUMNS, *PARITY, "--min-group-size", "900", code=Code.NOT_ESTIMABLE)
+    assert "Nothing could be judged" in none.stdout
+    # the smaller age band has 190 rows, and sex can be judged: 310 and 690
+    rules = ("--fail-on", "demographic_parity_difference>0.9")
+    one = audit(CREDIT, *COLUMNS, *PARITY, *rules, "--min-group-size", "200", code=Code.NOT_ESTIMABLE)
+    assert "is unknown for age_band" in one_line(one.stderr)
+    argv = (CREDIT, "--pred", "y_pred", "--protected", "sex", "--samples", "200")
+    unlabelled = audit(*argv, "--fail-on", "equalized_odds_difference>0.1", code=Code.NOT_ESTIMABLE)
+    assert "was not measured" in one_line(unlabelled.stderr)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("none.csv", *COLUMNS), "No such file"),
+        ((".", *COLUMNS), "folder"),
+        ((CREDIT, "--pred", "y_pred", "--protected", "sx"), "did you mean 'sex'?"),
+        ((CREDIT, "--pred", "y_pred"), "--protected"),
+        ((CREDIT, "--protected", "sex"), "--pred"),
+        ((CREDIT, "--pred", "score", "--protected", "sex"), "A score belongs under score"),
+        ((CREDIT, *COLUMNS, "--confidence", "2"), "[0.5, 0.99]"),
+        ((CREDIT, *COLUMNS, "--out", "nowhere/report.json"), "no place for a file"),
+        ((CREDIT, *COLUMNS, "--out", CREDIT), "overwrite"),
+        ((CREDIT, *COLUMNS, "--limit", "accuracy_difference"), "NAME=VALUE"),
+        ((CREDIT, *COLUMNS, "--fail-on", "demographic_party>0.1"), "did you mean demographic_parity"),
+    ],
+)
+def test_a_question_at_fault_is_one_line(audit, argv, said):
+    done = audit(*argv, code=Code.USAGE)
+    assert said in one_line(done.stderr) and done.stdout == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02" * 50, b"a,b\n1,2,3\n", b"PAR1 and no more"])
+def test_a_file_that_is_no_table_is_one_line(audit, tmp_path, content):
+    (tmp_path / "bad").write_bytes(content)
+    assert one_line(audit("bad", *COLUMNS, code=Code.USAGE).stderr)
+
+
+def test_packed_and_other_kinds_of_file_give_the_same_report(audit, tmp_path):
+    packed = tmp_path / "credit.csv.gz"
+    packed.write_bytes(gzip.compress(CREDIT.read_bytes()))
+    parquet = tmp_path / "credit.parquet"
+    ingest(CREDIT, parquet)
+    reports = [audit(file, *COLUMNS, *PARITY, "--json", code=Code.CLEAN).stdout for file in (packed, parquet)]
+    assert reports[0] == reports[1]
+
+
+def test_names_that_steer_terminals_or_look_like_markup_are_shown_as_they_are(audit, tmp_path):
+    rows = [f'"{group}",{i % 2}' for group in ("[red]x", "a\x1b[31m") for i in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(['"group, of",decision', *rows]) + "\n")
+    argv = ("rows.csv", "--pred", "decision", "--protected", '"group, of"', *PARITY)
+    done = audit(*argv, code=Code.CLEAN)
+    assert "[red]x" in done.stdout and "a\\x1b[31m" in done.stdout and "\x1b" not in done.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(bare):
+    command = f"{sys.executable} -m app audit {CREDIT} {' '.join(COLUMNS)} --json | head -c 10"
+    done = subprocess.run(["bash", "-c", command], env=bare, capture_output=True, text=True, check=False)
+    assert done.stderr == "" and done.stdout.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "holds"),
+    [
+        ("demographic_parity_difference>0.3", 0.4 - 0.1, False),  # 0.30000000000000004 in floating point
+        ("demographic_parity_difference>=0.3", 0.4 - 0.1, True),
+        ("Demographic parity ratio < 8e-1", 0.79, True),
+        ("demographic_parity_ratio<=0.8", 0.81, False),
+    ],
+)
+def test_a_condition_compares_values_as_people_read_them(text, value, holds):
+    asked = rule(text, AnalysisType.COMPREHENSIVE, ModelType.CLASSIFICATION)
+    assert asked.holds(value) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no condition"),
+        ("demographic_parity_difference", "is no condition"),
+        ("demographic_parity_difference=0.1", "is no condition"),
+        ("demographic_parity_difference>nan", "finite"),
+        ("demographic_parity_difference>10%", "finite"),
+        ("demographic_parity_diff>0.1", "did you mean demographic_parity_difference?"),
+        ("consistency<0.9", "individual_fairness or comprehensive"),
+    ],
+)
+def test_a_condition_that_means_nothing_is_refused(text, said):
+    with pytest.raises(InvalidInput, match=said.replace("?", r"\?")):
+        rule(text, AnalysisType.DEMOGRAPHIC_PARITY, ModelType.CLASSIFICATION)
+
+
+def test_crossings_count_for_conditions_but_need_not_be_judged(credit):
+    # sex x age_band has the largest gap of all: 0.148 against 0.133 and 0.03
+    asked = Rule(metric=Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, sign=">", number=0.14)
+    assert decide(credit, [asked]).code is Code.FINDING
+    assert decide(credit, []).code is Code.CLEAN
