@@ -51,6 +51,7 @@ def process(bare, tmp_path):
 def audit(tmp_path, monkeypatch):
     """Run the command in this process, which takes seconds off each."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "150")
 
     def run(*argv: object, code: Code) -> Result:
         done = CliRunner().invoke(app.cli.cli, ["audit", *map(str, argv)])

@@ -9,6 +9,7 @@ import httpx
 from tests.app.conftest import answering
 from tests.builders import LOANS, PASSWORD
 from tests.client import ANALYSIS, DATASET, Api
+from tests.waiting import eventually
 
 SERVER = """
 import sys
@@ -71,6 +72,8 @@ async def test_a_whole_main_job_leaves_nothing_of_its_content_in_the_logs(starte
     async with httpx.AsyncClient(base_url=base, timeout=60) as http:
         await walk(Api(http, people))
 
+    # a request's own line is written when its answer is gone
+    await eventually(lambda: '"event": "request"' in logs["server"].read_text().splitlines()[-1])
     written = {name: log.read_text() for name, log in logs.items()}
     for canary in CANARIES:
         assert canary not in written["server"], lines_with(written["server"], canary)
