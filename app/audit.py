@@ -131,6 +131,13 @@ def audit(
     min_group_size: Annotated[
         int, typer.Option(help="Smaller groups are shown and never judged.", rich_help_panel=JUDGING)
     ] = 30,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Metrics to judge, with commas; else all that answer the question.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -250,9 +257,11 @@ def audit(
             k=k,
             lipschitz=lipschitz,
             suppress_below=suppress_below,
+            metrics=[metric_named(name) for name in _names(metrics)],
         )
         columns.check(model)
-        rules = [rule(text, kind, model) for text in fail_on or ()]
+        options.check(kind, model)
+        rules = [rule(text, kind, model, options) for text in fail_on or ()]
         _check_out(out, file)
         with _progress() as tell:
             report = measured(file, columns, kind, options, model, tell)

@@ -10,8 +10,8 @@ from operator import ge, gt, le, lt
 from types import MappingProxyType
 
 from engine.errors import InvalidInput
-from engine.fairness import METRICS, AnalysisType, BiasReport, Finding, Metric, Verdict
-from engine.fairness.metrics import metrics_of
+from engine.fairness import AnalysisType, BiasOptions, BiasReport, Finding, Metric, Verdict
+from engine.fairness.options import refuse_unmeasured
 from engine.fairness.words import number
 from engine.values import ModelType
 
@@ -73,7 +73,7 @@ def metric_named(text: str) -> Metric:
     raise InvalidInput(f"there is no metric {text.strip()!r}; {hint}")
 
 
-def rule(text: str, kind: AnalysisType, model: ModelType) -> Rule:
+def rule(text: str, kind: AnalysisType, model: ModelType, options: BiasOptions) -> Rule:
     """Read a condition such as "demographic_parity_difference>0.1".
 
     Raises:
@@ -92,11 +92,9 @@ def rule(text: str, kind: AnalysisType, model: ModelType) -> Rule:
         limit = float("nan")
     if not isfinite(limit):
         raise InvalidInput(f"{text!r} needs a finite number after {found['sign']}, got {found['number']!r}")
-    if METRICS[metric].model is not model:
-        raise InvalidInput(f"{metric} is for {METRICS[metric].model}, and --model is {model}")
-    if metric not in metrics_of(kind, model):
-        asked = " or ".join([*METRICS[metric].answers, AnalysisType.COMPREHENSIVE])
-        raise InvalidInput(f"{metric} is measured by --type {asked}, not by {kind}")
+    refuse_unmeasured(metric, kind, model)
+    if not options.asks(metric):
+        raise InvalidInput(f"{metric} is not among --metrics")
     return Rule(metric=metric, sign=found["sign"], number=limit)
 
 

@@ -5,6 +5,8 @@
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 LONGEST_QUOTE = 100
 _LONG_QUOTE = re.compile(
@@ -29,6 +31,15 @@ class InvalidInput(EngineError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _invalid, (str(self), self.at)  # keeps `at` on the way out of a child process
+
+
+@contextmanager
+def within(*at: str | int) -> Iterator[None]:
+    """Tell where in a larger input the part stands that a block checks."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(str(error), at=(*at, *error.at)) from None
 
 
 def cut(message: str) -> str:

@@ -15,7 +15,7 @@ import jobs.queue
 from auth.permissions import Viewer
 from db.errors import Conflict, NotFound
 from db.owned import one, one_to_change
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, within
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions
 from engine.fairness.metrics import metrics_of
 from engine.fairness.options import no_column
@@ -249,16 +249,16 @@ def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
     for at, column in row.columns.places():
         if column not in names:
             raise no_column(column, names, ("columns", *at))
-    try:
+    with within("columns"):
         row.columns.check(model.type)
-    except InvalidInput as error:
-        raise InvalidInput(str(error), at=("columns", *error.at)) from None
     if "\0" in (row.columns.favorable or ""):
         raise InvalidInput("favorable may hold no NUL, and no value does", at=("columns", "favorable"))
     if not metrics_of(row.type, model.type):
         raise InvalidInput(
             f"{row.type} is no question for a {model.type} model; ask for comprehensive", at=("type",)
         )
+    with within("options"):
+        row.options.check(row.type, model.type)
     if row.type is AnalysisType.INDIVIDUAL_FAIRNESS and not row.columns.features:
         raise InvalidInput(
             "individual fairness compares similar rows: features must name the columns that make rows similar",

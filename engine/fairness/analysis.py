@@ -90,14 +90,14 @@ def measured(
     model: ModelType = ModelType.CLASSIFICATION,
 ) -> tuple[Summary, Likeness | None]:
     """The pass over the rows alone: all that `judged` needs; arguments and errors as for `run`."""
-    similar = compares_rows(columns, kind, model)
+    similar = compares_rows(columns, kind, model, options)
     counted = FAMILIES[model].summarise(path, columns, options, portion(tell, 0.0, 0.4 if similar else 1.0))
     if not similar:
         return counted, None
     return counted, likeness(path, columns, predicted_classes(counted[0]), options, portion(tell, 0.4, 1.0))
 
 
-def compares_rows(columns: BiasColumns, kind: AnalysisType, model: ModelType) -> bool:
+def compares_rows(columns: BiasColumns, kind: AnalysisType, model: ModelType, options: BiasOptions) -> bool:
     """Whether similar rows are compared with each other, which needs more than a summary.
 
     Raises:
@@ -106,9 +106,12 @@ def compares_rows(columns: BiasColumns, kind: AnalysisType, model: ModelType) ->
     if kind is AnalysisType.INDIVIDUAL_FAIRNESS and model is not ModelType.CLASSIFICATION:
         raise InvalidInput(NOT_ALIKE, at=("type",))
     columns.check(model)
-    if kind is AnalysisType.INDIVIDUAL_FAIRNESS and not columns.features:
+    options.check(kind, model)
+    alike = any(not METRICS[metric].of and options.asks(metric) for metric in metrics_of(kind, model))
+    wanted = kind is AnalysisType.INDIVIDUAL_FAIRNESS or (alike and options.metrics)
+    if wanted and not columns.features:
         raise InvalidInput(NO_FEATURES, at=("features",))
-    return bool(columns.features) and kind in (AnalysisType.INDIVIDUAL_FAIRNESS, AnalysisType.COMPREHENSIVE)
+    return alike and bool(columns.features)
 
 
 def analyse(
@@ -151,11 +154,12 @@ def judged(
     if kind is AnalysisType.INDIVIDUAL_FAIRNESS and likeness is None:
         raise InvalidInput(NO_FEATURES, at=("features",))
     data = FAMILIES[model].evidence(counted, columns, options)
-    metrics = _metrics(kind, model, data)
+    metrics = _metrics(kind, model, data, options)
     single, crossed, left_out = _sets(data, kind, options)
+    _refuse_unreadable(data, single, options)
     overall = [*data.overall, *_overall(data, metrics, options)]
     if likeness is not None:
-        overall += consistency.findings(likeness, options)
+        overall += [each for each in consistency.findings(likeness, options) if options.asks(each.metric)]
         left_out = (*left_out, *consistency.notes(likeness, options))
     elif kind is AnalysisType.COMPREHENSIVE and model is not ModelType.CLASSIFICATION:
         left_out = (*left_out, f"{NOT_ALIKE} It is left out.")
@@ -191,9 +195,9 @@ def _on_groups(data: Evidence, sets: Sequence[tuple[int, ...]], options: BiasOpt
     return tuple(notes)
 
 
-def _metrics(kind: AnalysisType, model: ModelType, data: Evidence) -> list[Metric]:
+def _metrics(kind: AnalysisType, model: ModelType, data: Evidence, options: BiasOptions) -> list[Metric]:
     """The metrics that answer the question and can be read from the data."""
-    asked = [metric for metric in metrics_of(kind, model) if METRICS[metric].of]
+    asked = [metric for metric in metrics_of(kind, model) if METRICS[metric].of and options.asks(metric)]
     found = [
         metric
         for metric in asked
@@ -204,9 +208,21 @@ def _metrics(kind: AnalysisType, model: ModelType, data: Evidence) -> list[Metri
         raise InvalidInput(
             f"{kind} compares predictions with the truth: name the {truth} column", at=(truth,)
         )
-    if not asked and kind is not AnalysisType.INDIVIDUAL_FAIRNESS:
+    if not asked and not options.metrics and kind is not AnalysisType.INDIVIDUAL_FAIRNESS:
         raise InvalidInput(f"{kind} is no question for {model}; ask for comprehensive", at=("type",))
     return found
+
+
+def _refuse_unreadable(data: Evidence, single: Sequence[tuple[int, ...]], options: BiasOptions) -> None:
+    """A metric that was asked for by name, and needs columns that are not there, is not left out in silence."""
+    kinds = {table.kind for each in single for table in data.tables(each)} if options.metrics else set()
+    for i, metric in enumerate(options.metrics):
+        for spec in (QUANTITIES[quantity] for quantity in METRICS[metric].of):
+            if spec.cells not in kinds or (spec.labelled and not data.labelled):
+                raise InvalidInput(
+                    f"{metric} cannot be measured: the {spec.title} needs a column that is not named",
+                    at=("metrics", i),
+                )
 
 
 def _sets(

@@ -49,15 +49,17 @@ def count(path: Path, columns: BiasColumns, tell: Tell = silent, options: BiasOp
             keys, notes = keys_of(connection, path, schema, columns, asked)
             keys = [*keys, *_others(schema, columns, asked)]
             weight = None if columns.weights is None else number_of(schema, ("weights",), columns.weights)
-            _refuse_many_values(connection, path, schema, keys)
             if weight is not None:
                 _refuse_weights(connection, path, schema, weight)
             cells = _cells(connection, path, schema, keys, weight)
+            if cells is None:
+                _refuse_many_values(connection, path, schema, keys)
+                raise too_fine(columns)
         except duckdb.OutOfMemoryException as error:
             raise too_fine(columns) from error
-    if cells.num_rows > MAX_CELLS:
-        raise too_fine(columns)
     encoded = [_encoded(cells.column(i)) for i in range(len(keys))]
+    for key, (words, _) in zip(keys, encoded, strict=True):
+        refuse_values(key.at, key.name, key.role, sum(word is not None for word in words))
     if columns.prediction is None:
         words, index = encoded[-1]
         encoded[-1] = [_decision(word, columns.favorable) for word in words], index
@@ -158,7 +160,8 @@ def _cells(
     schema: pa.Schema,
     keys: Sequence[Key],
     weight: str | None,
-) -> pa.Table:
+) -> pa.Table | None:
+    """The combinations and how many rows have each; None where there are too many."""
     raw = ", ".join(f"{key.raw} AS {key.alias}" for key in keys)
     texts = ", ".join(f"{key.text} AS t{i}" for i, key in enumerate(keys))
     sums = "count(*) AS n"
@@ -170,7 +173,11 @@ def _cells(
         f"(SELECT {raw}, {sums} FROM {source(schema)} GROUP BY {', '.join(key.alias for key in keys)}"
         f" LIMIT {MAX_CELLS + 1})"
     )
-    return connection.sql(query, params=[bound(path)]).to_arrow_table()
+    try:
+        cells = connection.sql(query, params=[bound(path)]).to_arrow_table()
+    except duckdb.OutOfMemoryException:
+        return None
+    return cells if cells.num_rows <= MAX_CELLS else None
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[list[str | None], np.ndarray]:

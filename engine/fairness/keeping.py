@@ -31,8 +31,8 @@ OURS = re.compile(r"engine\.fairness\.[a-z_]+:[A-Z][A-Za-z]*")
 
 JUDGING = ("thresholds", "references", "max_depth", "min_group_size", "bootstrap_samples", "suppress_below")
 """Options that say how a summary is judged, and not how rows become one."""
-DRAWING = ("confidence", "seed")
-"""The same, unless features are compared: they decide which rows are compared with their neighbours."""
+DRAWING = ("confidence", "seed", "metrics")
+"""The same, unless features are compared: they decide whether and which rows are compared with their neighbours."""
 
 
 class NotKept(Exception):

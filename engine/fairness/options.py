@@ -8,7 +8,7 @@ from math import isfinite
 from types import MappingProxyType
 
 from engine.errors import InvalidInput
-from engine.fairness.metrics import METRICS, Metric
+from engine.fairness.metrics import METRICS, AnalysisType, Metric, metrics_of
 from engine.values import ModelType
 
 MAX_PROTECTED = 10
@@ -217,6 +217,9 @@ class BiasOptions:
     in [0, 100]: scores lie in [0, 1], and different decisions are 1 apart. A convention of ours."""
     suppress_below: int = 0
     """Groups with fewer rows are left out of the report, so that no person can be recognised; in [0, 1000]."""
+    metrics: Sequence[Metric] = ()
+    """Metrics to judge; none means all that answer the question. Fewer cost less, and p-values are then adjusted over
+    these alone."""
 
     def __post_init__(self) -> None:
         _within("confidence", self.confidence, 0.5, 0.99)
@@ -236,6 +239,9 @@ class BiasOptions:
             twice = next((a for i, a in enumerate(attributes) if a in attributes[:i]), None)
             if twice is not None:
                 raise InvalidInput(f"{name} name {twice!r} twice", at=(name,))
+        again = next((i for i, metric in enumerate(self.metrics) if metric in self.metrics[:i]), None)
+        if again is not None:
+            raise InvalidInput(f"metrics name {self.metrics[again]} twice", at=("metrics", again))
         seen: set[Metric] = set()
         for i, threshold in enumerate(self.thresholds):
             if not 0 <= threshold.limit <= 1:
@@ -247,9 +253,38 @@ class BiasOptions:
                 raise InvalidInput(f"{threshold.metric} has two thresholds", at=("thresholds", i, "metric"))
             seen.add(threshold.metric)
 
+    def asks(self, metric: Metric) -> bool:
+        """Whether a metric is among those to judge."""
+        return not self.metrics or metric in self.metrics
+
+    def check(self, kind: AnalysisType, model: ModelType) -> None:
+        """Refuse metrics that an analysis does not measure.
+
+        Raises:
+            InvalidInput: a metric is for another kind of model, or answers another question.
+        """
+        for i, metric in enumerate(self.metrics):
+            refuse_unmeasured(metric, kind, model, at=("metrics", i))
+
     def limit(self, metric: Metric) -> float:
         """The limit the metric is held to: the caller's, or the default in METRICS."""
         return next((t.limit for t in self.thresholds if t.metric == metric), METRICS[metric].limit)
+
+
+def refuse_unmeasured(
+    metric: Metric, kind: AnalysisType, model: ModelType, at: tuple[str | int, ...] = ()
+) -> None:
+    """Refuse a metric that an analysis does not measure.
+
+    Raises:
+        InvalidInput: it is for another kind of model, or answers another question.
+    """
+    spec = METRICS[metric]
+    if spec.model is not model:
+        raise InvalidInput(f"{metric} is for {spec.model}, and this model is a {model}", at=at)
+    if metric not in metrics_of(kind, model):
+        asked = " or ".join([*spec.answers, AnalysisType.COMPREHENSIVE])
+        raise InvalidInput(f"{metric} is measured by {asked}, not by {kind}", at=at)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -40,7 +40,7 @@ def prepared(
         InvalidInput: a column is missing or holds something else; the question does not fit the kind of
             model; or there are several parts and it cannot be answered part by part.
     """
-    compares = compares_rows(columns, kind, model)
+    compares = compares_rows(columns, kind, model, options)
     if len(paths) > 1 and compares:
         raise InvalidInput(ROWS_APART, at=("features",))
     if len(paths) > 1 and (why := FAMILIES[model].apart) is not None:

@@ -216,7 +216,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(bare):
     ],
 )
 def test_a_condition_compares_values_as_people_read_them(text, value, holds):
-    asked = rule(text, AnalysisType.COMPREHENSIVE, ModelType.CLASSIFICATION)
+    asked = rule(text, AnalysisType.COMPREHENSIVE, ModelType.CLASSIFICATION, BiasOptions())
     assert asked.holds(value) is holds
 
 
@@ -234,7 +234,7 @@ def test_a_condition_compares_values_as_people_read_them(text, value, holds):
 )
 def test_a_condition_that_means_nothing_is_refused(text, said):
     with pytest.raises(InvalidInput, match=said.replace("?", r"\?")):
-        rule(text, AnalysisType.DEMOGRAPHIC_PARITY, ModelType.CLASSIFICATION)
+        rule(text, AnalysisType.DEMOGRAPHIC_PARITY, ModelType.CLASSIFICATION, BiasOptions())
 
 
 def test_crossings_count_for_conditions_but_need_not_be_judged(credit):

@@ -81,9 +81,11 @@ def test_options_that_only_judge_fit_and_options_that_count_do_not():
     ):
         assert fits(OPTIONS, BiasOptions(**given), COLUMNS), given
     bands = [Bands(attribute="age", edges=[25.0, 60.0])]
+    assert fits(OPTIONS, BiasOptions(metrics=[Metric.CONSISTENCY]), COLUMNS)
     for given in ({"bands": bands}, {"score_threshold": 0.4}, {"k": 5}):
         assert not fits(OPTIONS, BiasOptions(**given), COLUMNS), given
     assert fits(BiasOptions(bands=tuple(bands)), BiasOptions(bands=bands), COLUMNS)
     similar = BiasColumns(label="approved", prediction="predicted", protected=["race"], features=["age"])
     assert not fits(OPTIONS, BiasOptions(seed=1), similar)
+    assert not fits(OPTIONS, BiasOptions(metrics=[Metric.CONSISTENCY]), similar)
     assert fits(OPTIONS, BiasOptions(min_group_size=5), similar)
