@@ -57,3 +57,6 @@ def kept(kind: Any, **options: Any) -> Any:
 
 
 MOMENT = DateTime(timezone=True)
+
+LARGE = {"info": {"large": True}}
+"""Marks a column that may hold megabytes, as `sa_column_kwargs`: a row is loaded without it (`Owned`)."""

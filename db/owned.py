@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -34,9 +35,14 @@ def events(scope: Scope) -> SelectOfScalar[Event]:
     )
 
 
-async def one(session: AsyncSession, table: type[Row], scope: Scope, id: UUID) -> Row:
-    """The row with this id, or NotFound naming the table in words."""
-    return _found(await session.scalar(owned(table, scope).where(col(table.id) == id)), table)
+async def one(session: AsyncSession, table: type[Row], scope: Scope, id: UUID, *large: str) -> Row:
+    """The row with this id and those of its large columns that are named, or NotFound naming the table in words."""
+    query = (
+        owned(table, scope)
+        .where(col(table.id) == id)
+        .options(*(undefer(getattr(table, column)) for column in large))
+    )
+    return _found(await session.scalar(query), table)
 
 
 async def one_to_change(session: AsyncSession, table: type[Row], scope: Scope, id: UUID) -> Row:

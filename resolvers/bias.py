@@ -16,7 +16,7 @@ from auth.permissions import Viewer
 from db.errors import Conflict, NotFound
 from db.owned import one, one_to_change
 from engine.errors import InvalidInput, within
-from engine.fairness import AnalysisType, BiasColumns, BiasOptions
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.metrics import metrics_of
 from engine.fairness.options import no_column
 from resolvers.context import Info
@@ -97,9 +97,8 @@ async def _start(
     async with context.write() as session:
         await jobs.queue.one_by_one(session, viewer.scope)
         model = await one(session, t.Model, viewer.scope, key(t.Model, input.model_id, at="model_id"))
-        dataset = await one(
-            session, t.Dataset, viewer.scope, key(t.Dataset, input.dataset_id, at="dataset_id")
-        )
+        asked_of = key(t.Dataset, input.dataset_id, at="dataset_id")
+        dataset = await one(session, t.Dataset, viewer.scope, asked_of, "profile")
         row = _row(viewer, model, dataset, input, asked_key, based_on_id)
         before = await jobs.queue.asked_before(session, t.Analysis, viewer.scope, asked_key)
         if before is not None:
@@ -141,6 +140,12 @@ async def analysis(info: Info, id: ID) -> t.Analysis:
     """One analysis by its id."""
     async with info.context.read() as session:
         return await one(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
+
+
+async def report(analysis: strawberry.Parent[t.Analysis], info: Info) -> BiasReport | None:
+    """What came out, once the analysis is completed."""
+    kept: BiasReport | None = await info.context.large(analysis, "report")
+    return kept
 
 
 def based_on(analysis: strawberry.Parent[t.Analysis]) -> ID | None:

@@ -24,6 +24,7 @@ from db.blobs import Blobs
 from db.notify import Hub, tell
 from db.owned import Row, owned
 from db.session import Database, when_back
+from db.tables import Status, Worked
 from resolvers.paging import Page, Slice, count, counts, sliced
 
 LONGEST_SILENCE_S = 30.0
@@ -136,6 +137,24 @@ class Context:
 
         row: Row | None = await self._loader(table, load).load(id)
         return row
+
+    async def large(self, row: Worked, column: str) -> Any:
+        """What a row keeps in a large column, read now that it is asked for; one query however many rows ask.
+
+        Only completed work has any, and that never changes: so it fits the row, whenever that was read.
+        """
+        if row.status is not Status.COMPLETED:
+            return None
+        table = type(row)
+
+        async def load(ids: list[UUID]) -> list[Any]:
+            kept = owned(table, self.viewer.scope).where(col(table.id).in_(ids))
+            async with self.read() as session:
+                rows = await session.execute(kept.with_only_columns(col(table.id), getattr(table, column)))
+                found = {row[0]: row[1] for row in rows}
+            return [found.get(id) for id in ids]
+
+        return await self._loader((table, column), load).load(row.id)
 
     async def children(self, table: type[Row], key: str, parent: UUID, part: Slice[Row]) -> Page[Row]:
         """One page of the rows whose column `key` is `parent`; one query however many parents ask."""

@@ -1,5 +1,6 @@
 """Datasets that are here: listed, changed, archived and deleted. How they come in: `resolvers.uploads`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import strawberry
@@ -8,6 +9,7 @@ from strawberry import ID
 
 import db.tables as t
 from db.owned import one, one_to_change, own
+from engine.tables import ColumnProfile, Preview, TableProfile
 from resolvers.context import Context, Info
 from resolvers.ids import key
 from resolvers.lists import ListOrder, is_, named, registered
@@ -52,6 +54,24 @@ async def dataset(info: Info, id: ID) -> t.Dataset:
     """One dataset by its id."""
     async with info.context.read() as session:
         return await one(session, t.Dataset, info.context.viewer.scope, key(t.Dataset, id))
+
+
+async def columns(dataset: strawberry.Parent[t.Dataset], info: Info) -> Sequence[ColumnProfile] | None:
+    """The columns and what is in them, once the file is read."""
+    profile: TableProfile | None = await info.context.large(dataset, "profile")
+    return None if profile is None else profile.columns
+
+
+async def notes(dataset: strawberry.Parent[t.Dataset], info: Info) -> Sequence[str] | None:
+    """What was changed or left out while the file was read."""
+    profile: TableProfile | None = await info.context.large(dataset, "profile")
+    return None if profile is None else profile.notes
+
+
+async def preview(dataset: strawberry.Parent[t.Dataset], info: Info) -> Preview | None:
+    """The first rows, as text, in the order of `columns`."""
+    kept: Preview | None = await info.context.large(dataset, "preview")
+    return kept
 
 
 async def of_analysis(analysis: strawberry.Parent[t.Analysis], info: Info) -> t.Dataset | None:

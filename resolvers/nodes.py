@@ -1,6 +1,6 @@
 """What every row has in common: an id, a place in a list, and being found by its id alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,6 @@ import db.tables as t
 from auth.permissions import Permission
 from db.errors import NotFound
 from db.owned import one
-from engine.tables import ColumnProfile
 from engine.values import Count
 from resolvers.context import Info
 from resolvers.identity import organization_of
@@ -54,18 +53,3 @@ def id_of(row: strawberry.Parent[Any]) -> ID:
 async def total_count(page: strawberry.Parent[Page[Any]], info: Info) -> Count:
     """Length of the whole list; counted only when asked for."""
     return Count(await info.context.total(page))
-
-
-def columns(dataset: strawberry.Parent[t.Dataset]) -> Sequence[ColumnProfile] | None:
-    """The columns and what is in them, once the file is read."""
-    return None if dataset.profile is None else dataset.profile.columns
-
-
-def notes(dataset: strawberry.Parent[t.Dataset]) -> Sequence[str] | None:
-    """What was changed or left out while the file was read."""
-    return None if dataset.profile is None else dataset.profile.notes
-
-
-async def preview(dataset: strawberry.Parent[t.Dataset]) -> Sequence[Sequence[str | None]] | None:
-    """The first rows, as text, in the order of `columns`."""
-    return dataset.preview

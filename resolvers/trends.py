@@ -76,7 +76,8 @@ async def fairness_trend(
 
 async def _report(info: Info, id: ID, at: str) -> BiasReport:
     async with info.context.read() as session:
-        row = await one(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id, at=at))
+        asked = key(t.Analysis, id, at=at)
+        row = await one(session, t.Analysis, info.context.viewer.scope, asked, "report")
     if row.report is None:
         raise Conflict(f"the analysis {at} is {row.status}; only completed ones can be compared")
     return row.report

@@ -152,8 +152,7 @@ class Analysis(Job, Node):
     type: AnalysisType
     columns: AnalysisColumns
     options: AnalysisOptions
-    report: BiasReport | None
-    """What came out, once the analysis is completed."""
+    report: BiasReport | None = computed(resolvers.bias.report)
     based_on_id: ID | None = computed(resolvers.bias.based_on)
     model: "Model | None" = door(resolvers.models.of_analysis, allow=Permission.MODEL_READ)
     dataset: "Dataset | None" = door(resolvers.datasets.of_analysis, allow=Permission.DATASET_READ)
@@ -172,9 +171,11 @@ class Dataset(Job, Node):
     """Folder of the Parquet parts of a dataset by reference; null of one that was uploaded."""
     rows: Count | None
     """Known once the file is read."""
-    columns: list[ColumnProfile] | None = computed(resolvers.nodes.columns)
-    notes: list[str] | None = computed(resolvers.nodes.notes)
-    preview: list[list[str | None]] | None = door(resolvers.nodes.preview, allow=Permission.DATASET_PREVIEW)
+    columns: list[ColumnProfile] | None = computed(resolvers.datasets.columns)
+    notes: list[str] | None = computed(resolvers.datasets.notes)
+    preview: list[list[str | None]] | None = door(
+        resolvers.datasets.preview, allow=Permission.DATASET_PREVIEW
+    )
     archived_at: datetime | None
     analyses: Connection[Analysis] | None = door(resolvers.bias.of_dataset, allow=Permission.ANALYSIS_READ)
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary
 from sqlmodel import Field
 
-from db.columns import Chosen, Stored, kept
+from db.columns import LARGE, Chosen, Stored, kept
 from db.tables.base import Owned, Worked
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.trend import Headline
@@ -23,8 +23,10 @@ class Analysis(Worked, table=True):
     type: AnalysisType = kept(Chosen(AnalysisType))
     columns: BiasColumns = kept(Stored(BiasColumns))
     options: BiasOptions = kept(Stored(BiasOptions))
-    report: BiasReport | None = kept(Stored(BiasReport), default=None)
-    headlines: tuple[Headline, ...] | None = kept(Stored(tuple[Headline, ...]), default=None)
+    report: BiasReport | None = kept(Stored(BiasReport), default=None, sa_column_kwargs=LARGE)
+    headlines: tuple[Headline, ...] | None = kept(
+        Stored(tuple[Headline, ...]), default=None, sa_column_kwargs=LARGE
+    )
     """The findings of the report in short, for trends; written with it."""
     based_on_id: UUID | None = Field(default=None, foreign_key="analysis.id", ondelete="SET NULL", index=True)
     """The analysis whose summary is judged again here."""

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy.orm import declared_attr, deferred
 from sqlmodel import Field, SQLModel
 
 from db.columns import MOMENT, Chosen, kept
@@ -14,11 +16,20 @@ def now() -> datetime:
 
 
 class Owned(SQLModel):
-    """Columns of every row that belongs to an organization."""
+    """Columns of every row that belongs to an organization.
+
+    Those that are `LARGE` are read only where a query names them with `undefer`, and raise where it does not.
+    """
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     organization_id: UUID = Field(foreign_key="organization.id", index=True)
     created_at: datetime = kept(MOMENT, default_factory=now)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:
+        columns = cls.__table__.c  # type: ignore[attr-defined]  # SQLModel does not say that a table has one
+        large = [column for column in columns if column.info.get("large")]
+        return {"properties": {column.key: deferred(column, raiseload=True) for column in large}}
 
 
 class Status(StrEnum):

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlmodel import Field
 
-from db.columns import MOMENT, Chosen, Stored, kept
+from db.columns import LARGE, MOMENT, Chosen, Stored, kept
 from db.tables.base import Owned, Worked, now
 from engine.tables import Preview, TableFormat, TableProfile
 from engine.values import Count, ModelType
@@ -43,8 +43,8 @@ class Dataset(Worked, table=True):
     bytes: Count = kept(BigInteger)
     """Of the file as it was uploaded, or of all parts."""
     rows: Count | None = kept(BigInteger, default=None)
-    profile: TableProfile | None = kept(Stored(TableProfile), default=None)
-    preview: Preview | None = kept(Stored(Preview), default=None)
+    profile: TableProfile | None = kept(Stored(TableProfile), default=None, sa_column_kwargs=LARGE)
+    preview: Preview | None = kept(Stored(Preview), default=None, sa_column_kwargs=LARGE)
     uri: str | None = None
     """Folder of the Parquet parts of a dataset by reference, which are read where they lie."""
     upload: str | None = None
