@@ -43,7 +43,7 @@ def measure(path: Path, wanted: TableFormat | None, limits: Limits, tell: Tell) 
     line, _, rest = first.data.partition(b"\n")
     header = line.decode().removesuffix("\r")
     delimiter = formats.delimiter(header, wanted)
-    columns = _names(header, delimiter)
+    columns = _names(header, delimiter, limits)
     names.check(columns, limits)
     counter = Fields(len(columns), delimiter, limits)
     counter.ends(1, int(line.endswith(b"\r")))
@@ -77,7 +77,7 @@ def _after_header(rest: Block, stream: Iterator[Block]) -> Iterator[Block]:
     yield from stream
 
 
-def _names(header: str, delimiter: str) -> tuple[str, ...]:
+def _names(header: str, delimiter: str, limits: Limits) -> tuple[str, ...]:
     if not header.strip():
         raise InvalidInput("line 1 is empty; the first line must name the columns")
     if "\r" in header:
@@ -86,7 +86,13 @@ def _names(header: str, delimiter: str) -> tuple[str, ...]:
         )
     try:
         (row,) = csv.reader([header], delimiter=delimiter, strict=True)
-    except (csv.Error, ValueError):
+    except (csv.Error, ValueError) as error:
+        if "field limit" in str(error):  # the csv module's own, far above ours
+            raise InvalidInput(
+                f"line 1, which names the columns, is too long: of its {len(header):,} characters more than "
+                f"{csv.field_size_limit():,} are one name, and a name may have {limits.max_name}. Is the header "
+                "missing, or the table all in one line?"
+            ) from None
         raise InvalidInput(
             "the quotes in the header, line 1, do not match; a name with quotes or line breaks is not readable"
         ) from None

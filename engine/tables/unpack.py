@@ -45,15 +45,21 @@ def _inflate(file: BinaryIO, out: BinaryIO, packed: int, limits: Limits) -> None
             rest = member.unconsumed_tail
             written += len(part)
             if written > allowed:
-                raise InvalidInput(
-                    f"the gzip file of {size(packed)} unpacks to more than {size(allowed)}, the most that is read"
-                )
+                raise InvalidInput(_too_much(packed, allowed, limits))
             out.write(part)
             if not (part or rest or member.eof):
                 rest = _more(file)
         rest = (member.unused_data or file.read(MIB)).lstrip(b"\0")  # some tools pad with zeros
         if rest and not rest.startswith(GZIP[: len(rest)]):
             raise InvalidInput("the gzip file is followed by something else; pack and upload it again")
+
+
+def _too_much(packed: int, allowed: int, limits: Limits) -> str:
+    said = f"the gzip file of {size(packed)} unpacks to more than {size(allowed)}"
+    if allowed == limits.max_bytes_expanded:
+        return f"{said}, the most that is read"
+    times = limits.max_expansion
+    return f"{said}: past {size(_FREE_BYTES)}, at most {times} times its own size is read; upload it unpacked"
 
 
 def _more(file: BinaryIO) -> bytes:

@@ -53,7 +53,18 @@ def parquet(table: pa.Table, **options) -> bytes:
 
 def test_a_gzip_bomb_is_stopped_while_it_grows(refuse):
     bomb = gzip.compress(b"a,b\n" + b"0,0\n" * 8_000_000)
-    assert "unpacks to more than 16 MiB" in refuse(bomb)
+    assert "unpacks to more than 16 MiB: past 16 MiB, at most 50 times its own size is read" in refuse(bomb)
+
+
+def test_a_gzip_file_that_grows_too_large_or_too_fast_is_told_which(refuse):
+    """20 MB packed a thousandfold and more: past the free 16 MiB, or past a total that is less than that."""
+    fast = gzip.compress(b"a,b\n" + b"0,0\n" * 5_000_000)
+    assert refuse(fast, limits=Limits()).endswith(
+        "at most 200 times its own size is read; upload it unpacked"
+    )
+    assert refuse(fast, limits=Limits(max_bytes_expanded=1 << 20)).endswith(
+        "more than 1 MiB, the most that is read"
+    )
 
 
 def test_gzip_in_gzip_is_refused(refuse):
@@ -137,6 +148,14 @@ def test_text_in_another_encoding_is_refused_with_its_place(refuse, content, wor
 )
 def test_a_header_that_cannot_name_columns_is_refused(refuse, content, words):
     assert words in refuse(content)
+
+
+def test_a_first_line_that_is_too_long_is_no_matter_of_quotes(refuse):
+    said = refuse(b"a," + b"x" * 4_999_998 + b"\n1,2\n", limits=Limits())
+    assert said.startswith(
+        "line 1, which names the columns, is too long: of its 5,000,000 characters more than"
+    )
+    assert "a name may have 200" in said
 
 
 @pytest.mark.parametrize(
