@@ -9,7 +9,9 @@ from sqlmodel import col
 import db.tables as t
 
 
-async def record(session: AsyncSession, subject: t.Subject, row: t.Worked, partial: Any = None) -> None:
+async def record(
+    session: AsyncSession, subject: t.Subject, row: t.Worked, partial: Any = None, *, interim: bool = False
+) -> None:
     """Write down where the work on `row` stands, in the transaction that changes it.
 
     The number comes from a counter on the organization's row, whose lock makes later writers wait:
@@ -32,6 +34,7 @@ async def record(session: AsyncSession, subject: t.Subject, row: t.Worked, parti
             fraction=row.progress,
             message=row.message or "",
             partial=partial,
+            interim=interim,
         )
     )
 

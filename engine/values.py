@@ -29,7 +29,9 @@ class Step:
     message: str
     """One sentence that means something to a person."""
     partial: object = None
-    """A part of the final result that is already certain, such as one finding; or None."""
+    """A part of the result, such as one finding; or None. It is final unless `interim`."""
+    interim: bool = False
+    """Whether `partial` speaks of the rows read so far only, and gives way to a final one."""
 
 
 Tell = Callable[[Step], None]

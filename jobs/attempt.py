@@ -98,7 +98,7 @@ class Attempt:
             for step in steps:
                 row.stage, row.message = step.stage, step.message
                 row.progress = max(row.progress, min(step.fraction, 1.0))
-                await record(session, self.subject, row, _plain(step.partial))
+                await record(session, self.subject, row, _plain(step.partial), interim=step.interim)
         await tell(self.database, self.scope.organization_id)
 
     async def complete(self, message: str, *, beside: Sequence[SQLModel] = (), **results: Any) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 import db.tables as t
 import engine.fairness.analysis
+import engine.fairness.interim
 import engine.fairness.parts
 import engine.tables.in_place
 import engine.tables.parts
@@ -22,8 +23,10 @@ from engine.fairness.evidence import Summary
 from engine.fairness.keeping import NotKept, fits, packed, unpacked
 from engine.fairness.likeness import Likeness
 from engine.fairness.trend import headlines
-from engine.values import ModelType, Tell, portion
+from engine.fairness.words import interim
+from engine.values import ModelType, Step, Tell, portion
 from jobs.attempt import Attempt
+from jobs.interim import Looks, Standing
 from jobs.parts import Part, merged_in_order
 from jobs.work import Workshop, compute
 
@@ -94,7 +97,8 @@ async def _of_parts(
     paths, rows, options = await compute(attempt, workshop, prepare, *found, *question)
     if len(paths) == 1:
         return await compute(attempt, workshop, measure, paths[0], *question)
-    columns, _, _, model = question
+    columns, kind, asked, model = question
+    looks = Looks(workshop.children, judge_so_far, columns, kind, asked, model)
     summary = await merged_in_order(
         attempt,
         workshop.crew,
@@ -102,6 +106,7 @@ async def _of_parts(
         [Part(args=(path, columns, options, model), rows=n) for path, n in zip(paths, rows, strict=True)],
         partial(engine.fairness.parts.together, columns=columns),
         engine.fairness.analysis.MEASURED,
+        None if asked.suppress_below > 1 else looks,  # two looks may differ by the rows of one person
     )
     return await compute(attempt, workshop, judge_all, (summary, None), *question)
 
@@ -129,6 +134,28 @@ def count_part(
 ) -> Summary:
     """The summary of one part, in a child or on another machine."""
     return engine.fairness.parts.part(path, columns, options, model, tell)
+
+
+def judge_so_far(
+    tell: Tell,
+    counted: Summary,
+    standing: Standing,
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
+) -> list[Step]:
+    """What can be said of the parts that are counted already, in a child."""
+    return [
+        Step(
+            stage="counting rows",
+            fraction=standing.fraction,
+            message=f"After {standing.merged:,} of {standing.parts:,} parts: {interim(finding)}",
+            partial=finding,
+            interim=True,
+        )
+        for finding in engine.fairness.interim.so_far(counted, columns, kind, options, model)
+    ]
 
 
 def judge_all(

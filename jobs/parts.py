@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from engine.values import Step
 from jobs.attempt import Attempt, Lost
 from jobs.children import Children, Killed
+from jobs.interim import Looks, Standing
 
 LOOK_SECONDS = 0.2
 CHECK_SECONDS = 0.5
@@ -75,11 +76,13 @@ async def merged_in_order(
     parts: Sequence[Part],
     together: Callable[[Any, Any], Any],
     share: float,
+    looks: Looks | None = None,
 ) -> Any:
     """The sum of what `work` makes of the parts, at least one of them; steps tell how many rows are in it already.
 
     Args:
         share: of the whole job, which the steps stay below.
+        looks: at the sum so far; never at the whole, which is judged once and for all by the caller.
 
     Raises:
         Lost: the work is no longer wanted; nothing of it runs on.
@@ -102,11 +105,16 @@ async def merged_in_order(
                     found = task.result()
                     total = found if total is None else await asyncio.to_thread(together, total, found)
                     told.count(part.rows)
-                await told.now_and_then()
+                if looks is not None and (waiting or running):
+                    looks.look(total, told.standing)
+                    await told.now_and_then(looks.found())
+                else:
+                    await told.now_and_then([])
         finally:
-            for _, task in running:
+            ending = [task for _, task in running] + (looks.running if looks is not None else [])
+            for task in ending:
                 task.cancel()
-            await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
     return total
 
 
@@ -128,7 +136,13 @@ class _Telling:
     def count(self, rows: int) -> None:
         self._merged, self._counted = self._merged + 1, self._counted + rows
 
-    async def now_and_then(self) -> None:
+    @property
+    def standing(self) -> Standing:
+        fraction = self._share * self._counted / max(1, self._rows)
+        return Standing(merged=self._merged, parts=self._parts, fraction=fraction)
+
+    async def now_and_then(self, found: list[Step]) -> None:
+        """Tell what a look has found, and how many rows are counted."""
         now = time.monotonic()
         if now - self._looked >= CHECK_SECONDS:
             self._looked = now
@@ -140,5 +154,6 @@ class _Telling:
             message = (
                 f"Counted {self._counted:,} of {self._rows:,} rows, {self._merged:,} of {self._parts:,} parts"
             )
-            fraction = self._share * self._counted / max(1, self._rows)
-            await self._attempt.tell([Step(stage="counting rows", fraction=fraction, message=message)])
+            found = [*found, Step(stage="counting rows", fraction=self.standing.fraction, message=message)]
+        if found:
+            await self._attempt.tell(found)

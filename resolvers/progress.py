@@ -46,7 +46,7 @@ async def progress(info: Info, id: ID, after: Count | None = None) -> AsyncGener
 
 
 async def analysis_progress(info: Info, id: ID, after: Count | None = None) -> AsyncGenerator[t.Event, None]:
-    """Follow an analysis until it ends, with each finding as soon as it is known."""
+    """Follow an analysis until it ends, with each finding as soon as it is known, and interim ones before."""
     subject, row_id = _subject(id, only=t.Subject.ANALYSIS)
     async for event in _follow_one(info.context, subject, row_id, after):
         yield event
@@ -66,7 +66,7 @@ async def activity(info: Info, after: Count | None = None) -> AsyncGenerator[t.E
 
 
 def finding(event: strawberry.Parent[t.Event]) -> Finding | None:
-    """The finding that this step made known."""
+    """The finding that this step made known; see `interim` for whether it is final."""
     if event.partial is None or event.subject is not t.Subject.ANALYSIS:
         return None
     return _FINDING.validate_python(event.partial)

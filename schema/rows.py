@@ -213,6 +213,9 @@ class Progress:
 @face(t.Event)
 class AnalysisProgress(Progress):
     finding: Finding | None = computed(resolvers.progress.finding)
+    interim: bool
+    """Whether the finding is of the rows read so far only, so no verdict to act on. It gives way to later ones of the
+    same metric and attribute; the final one, with false here, comes when all rows are read."""
 
 
 @strawberry.type(description=resolvers.identity.SignedIn.__doc__)

@@ -11,6 +11,7 @@ from tests.builders import LOANS, Person
 
 REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"
 TICKET = "mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"
+REFERENCE = "mutation ($input: NewReferenceInput!) { registerDataset(input: $input) { id } }"
 DATASET = "query ($id: ID!) { dataset(id: $id) { status error rows } }"
 START = """mutation ($input: NewAnalysisInput!, $key: String) {
   startAnalysis(input: $input, idempotencyKey: $key) { id status }
@@ -97,6 +98,14 @@ class Api:
     async def dataset(self, who: str = "analyst", content: str | bytes = LOANS, **given: Any) -> str:
         """Id of a dataset that is read and ready; needs a worker."""
         id = (await self.upload(who, content, **given)).json()["id"]
+        ended = await self.until_ended(who, DATASET, id)
+        assert ended["status"] == "COMPLETED", ended
+        return id
+
+    async def reference(self, uri: object, who: str = "analyst") -> str:
+        """Id of a dataset that stays where it is, is read and ready; needs a worker."""
+        asked = {"uri": str(uri), "name": "in place"}
+        id = (await self(who, REFERENCE, input=asked)).data["registerDataset"]["id"]
         ended = await self.until_ended(who, DATASET, id)
         assert ended["status"] == "COMPLETED", ended
         return id

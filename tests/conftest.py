@@ -11,6 +11,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -134,9 +135,27 @@ async def address(application: Starlette) -> AsyncIterator[str]:
         await task
 
 
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[Any]:
+    """A Dask cluster on loopback: two workers, each a process of its own that is started again when it dies."""
+    from distributed import LocalCluster  # noqa: PLC0415  # half a second, and few tests ask
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
+    ) as cluster:
+        yield cluster
+
+
 @pytest_asyncio.fixture
 async def worker(settings: Settings, url: str) -> AsyncIterator[Worker]:
     """A worker that runs jobs in real children for as long as the test."""
+    async with working(settings, url) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def working(settings: Settings, url: str) -> AsyncIterator[Worker]:
+    """The same for as long as the block, as the settings say."""
     database = Database(url, pool_size=3)
     running = Worker(url=url, database=database, workshop=workshop(settings), at_once=2)
     task = asyncio.create_task(running.work())

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, false
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -26,5 +26,7 @@ class Event(SQLModel, table=True):
     fraction: float
     message: str
     partial: Any = kept(JSONB(none_as_null=True), default=None, nullable=True)
-    """A part of the final result; which class it is follows from the subject."""
+    """A part of the result; which class it is follows from the subject."""
+    interim: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Whether `partial` is of the rows read so far only, and gives way to a final one."""
     created_at: datetime = kept(MOMENT, default_factory=now)

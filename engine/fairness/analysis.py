@@ -154,7 +154,7 @@ def judged(
     if kind is AnalysisType.INDIVIDUAL_FAIRNESS and likeness is None:
         raise InvalidInput(NO_FEATURES, at=("features",))
     data = FAMILIES[model].evidence(counted, columns, options)
-    metrics = _metrics(kind, model, data, options)
+    metrics = metrics_asked(kind, model, data, options)
     single, crossed, left_out = _sets(data, kind, options)
     _refuse_unreadable(data, single, options)
     overall = [*data.overall, *_overall(data, metrics, options)]
@@ -195,7 +195,7 @@ def _on_groups(data: Evidence, sets: Sequence[tuple[int, ...]], options: BiasOpt
     return tuple(notes)
 
 
-def _metrics(kind: AnalysisType, model: ModelType, data: Evidence, options: BiasOptions) -> list[Metric]:
+def metrics_asked(kind: AnalysisType, model: ModelType, data: Evidence, options: BiasOptions) -> list[Metric]:
     """The metrics that answer the question and can be read from the data."""
     asked = [metric for metric in metrics_of(kind, model) if METRICS[metric].of and options.asks(metric)]
     found = [

@@ -121,6 +121,13 @@ def told(finding: Finding, groups: int) -> str:
     return f"Compared {who}: {outcome} {does} the limit of {number(finding.threshold)}"
 
 
+def interim(finding: Finding) -> str:
+    """A finding with a value, as it stands while rows are still being counted."""
+    value = number(finding.value or 0.0)
+    interval = f" {between(finding.interval)}" if finding.interval else ""
+    return f"the {METRICS[finding.metric].title} of {finding.attribute} is {value}{interval} (interim)"
+
+
 def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
     """The outcome of a report in one sentence for a person."""
     of = {v: [f for f in findings if f.verdict is v] for v in Verdict}

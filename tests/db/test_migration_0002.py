@@ -4,10 +4,8 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from alembic import command
-from sqlalchemy import create_engine, make_url
 
-from db.migrate import _config, migrate
+from db.migrate import migrate
 
 ROWS = """
 INSERT INTO organization (id, name, created_at, last_event) VALUES (%(o)s, 'Ours', now(), 0);
@@ -26,17 +24,9 @@ INSERT INTO analysis (id, organization_id, created_at, status, progress, attempt
 
 
 @pytest.fixture
-def first(postgres):
+def first(of_version):
     """A database of the first version."""
-    name = f"t{uuid4().hex}"
-    postgres.create_database(name)
-    engine = create_engine(make_url(postgres.url(name)).set(drivername="postgresql+psycopg"))
-    with engine.connect() as connection:
-        command.upgrade(_config(connection), "0001")
-        connection.commit()
-    engine.dispose()
-    yield postgres.url(name)
-    postgres.drop_database(name)
+    return of_version("0001")
 
 
 def test_a_report_of_the_first_shape_is_given_up_and_says_why(first):

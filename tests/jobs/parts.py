@@ -4,6 +4,7 @@ import os
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -13,8 +14,24 @@ import pyarrow.parquet as pq
 from engine.errors import InvalidInput
 from engine.fairness import BiasColumns, BiasOptions
 from engine.fairness.analysis import FAMILIES
+from engine.fairness.evidence import Summary
 from engine.fairness.reading import connect
-from engine.values import ModelType, Tell
+from engine.values import ModelType, Step, Tell
+
+
+class Wanted:
+    """An attempt as far as parts know it."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.ours = True
+
+    async def still_ours(self) -> bool:
+        return self.ours
+
+    async def tell(self, steps: list[Step]) -> None:
+        self.steps += steps
+
 
 ROWS = 30_000
 CUTS = (0, 7_001, 19_000, ROWS)
@@ -79,6 +96,29 @@ def counts_long(tell: Tell, number: int, folder: Path) -> list[int]:
         mark.unlink()
         raise
     return [number]
+
+
+def counts_and_says_where(folder: Path, tell: Tell, *args: Any) -> Summary:
+    """The count itself; the number of its process is then a file in `folder`."""
+    (folder / str(os.getpid())).touch()
+    return _counted(tell, *args)
+
+
+def counts_unless_first(mark: Path, tell: Tell, part: object, *args: Any) -> Summary:
+    """The count itself, but who reads part 1 first leaves its process in `mark` and takes long."""
+    once_then_done(tell, int("part-1." in str(part)), mark)
+    return _counted(tell, part, *args)
+
+
+def _counted(tell: Tell, *args: Any) -> Summary:
+    from jobs.bias import count_part  # noqa: PLC0415  # seconds in a process that was just started
+
+    return count_part(tell, *args)
+
+
+def never_counts(folder: Path, tell: Tell, *args: object) -> None:
+    """Minutes of DuckDB instead, with a mark while it runs."""
+    counts_long(tell, os.getpid(), folder)
 
 
 def _long() -> None:

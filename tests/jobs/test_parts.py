@@ -7,7 +7,6 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-from distributed import LocalCluster
 
 from app.working import workshop
 from engine.errors import InvalidInput
@@ -22,6 +21,7 @@ from jobs.children import ChildFailed, Children
 from jobs.cluster import Cluster
 from jobs.parts import Local, Part, merged_in_order
 from tests.jobs import parts as work
+from tests.jobs.parts import Wanted
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -29,28 +29,6 @@ pytestmark = pytest.mark.xdist_group("cluster")
 COLUMNS = BiasColumns(label="approved", prediction="predicted", protected=("race", "age"))
 OPTIONS = BiasOptions(bootstrap_samples=200)
 COMPREHENSIVE, CLASSIFICATION = AnalysisType.COMPREHENSIVE, ModelType.CLASSIFICATION
-
-
-class Wanted:
-    """An attempt as far as parts know it."""
-
-    def __init__(self) -> None:
-        self.steps, self.ours = [], True
-
-    async def still_ours(self) -> bool:
-        return self.ours
-
-    async def tell(self, steps) -> None:
-        self.steps += steps
-
-
-@pytest.fixture(scope="module")
-def scheduler():
-    """Two workers, each a process of its own that is started again when it dies."""
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
-    ) as cluster:
-        yield cluster
 
 
 @pytest.fixture(params=["local", "cluster"])
@@ -135,7 +113,7 @@ async def test_a_killed_process_costs_only_its_part(crew, tmp_path):
 async def test_what_is_cancelled_stops_within_a_second(crew, tmp_path):
     attempt = Wanted()
     running = asyncio.create_task(numbers(crew, work.counts_long, tmp_path, attempt=attempt))
-    await eventually(lambda: len(list(tmp_path.glob("running-*"))) >= 2, 20)
+    await eventually(lambda: len(list(tmp_path.glob("running-*"))) >= 2, 60)
     at = time.monotonic()
     attempt.ours = False
     with pytest.raises(Lost):

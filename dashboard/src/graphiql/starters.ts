@@ -90,6 +90,7 @@ subscription FollowAnalysis($id: ID!) {
     status
     fraction
     message
+    interim
     finding {
       description
       verdict
