@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from engine.fairness.metrics import METRICS, Metric
+from engine.fairness.metrics import Metric
 from engine.fairness.report import Finding, Risk, RiskAssessment, Urgency, Verdict
-from engine.fairness.words import number, plural
+from engine.fairness.words import from_to, number, plural, subject
 
 FACTORS = 5
 SEVERE = 2.0
@@ -66,27 +66,38 @@ def risk_assessment(findings: Sequence[Finding]) -> RiskAssessment:
         risk = Risk.MODERATE
     else:
         risk = Risk.LOW
-    return RiskAssessment(risk=risk, urgency=URGENCY[risk], factors=tuple(_factors(failed, of, judged)))
+    factors = [*_why_critical(risk, failed, judged), *_factors(failed, of, judged)]
+    return RiskAssessment(risk=risk, urgency=URGENCY[risk], factors=tuple(factors))
+
+
+def _why_critical(risk: Risk, failed: Sequence[Finding], judged: int) -> list[str]:
+    if risk is not Risk.CRITICAL:
+        return []
+    if len(failed) > judged / 2:
+        return [
+            f"More than half of what was judged is beyond its limit: {len(failed):,} of {judged:,} findings."
+        ]
+    return [f"A finding is more than {SEVERE:g} times as far from fair as its limit is."]
 
 
 def _factors(failed: Sequence[Finding], of: dict[Verdict, list[Finding]], judged: int) -> list[str]:
     said = [
-        f"The {METRICS[f.metric].title} of {f.attribute} is {number(f.value or 0.0)}, beyond the limit of"
-        f" {number(f.threshold)}{_between(f)}."
+        f"The {subject(f)} is {number(f.value or 0.0)}, beyond the limit of {number(f.threshold)}{from_to(f)}."
         for f in failed[:FACTORS]
     ]
     if len(failed) > FACTORS:
-        said.append(f"{len(failed) - FACTORS:,} more findings are beyond their limits.")
+        more = len(failed) - FACTORS
+        said.append(f"{plural(more, 'more finding')} {'is' if more == 1 else 'are'} beyond the limit.")
     if of[Verdict.WARNING]:
+        first = max(of[Verdict.WARNING], key=lambda each: distance(each) or 0.0)
         said.append(
-            f"{plural(len(of[Verdict.WARNING]), 'finding')} may be beyond the limit: the data cannot tell."
+            f"{plural(len(of[Verdict.WARNING]), 'finding')} may be beyond the limit: the data cannot tell. Furthest is"
+            f" the {subject(first)}, {number(first.value or 0.0)} with the limit {number(first.threshold)}{from_to(first)}."
         )
     if of[Verdict.INSUFFICIENT_EVIDENCE]:
         said.append(f"{plural(len(of[Verdict.INSUFFICIENT_EVIDENCE]), 'finding')} could not be judged.")
     if not failed and judged:
-        said.append(f"{plural(len(of[Verdict.PASS]), 'finding')} of {judged:,} judged lie within the limits.")
+        within = len(of[Verdict.PASS])
+        lie = "lies" if within == 1 else "lie"
+        said.append(f"{plural(within, 'finding')} of {judged:,} judged {lie} within the limits.")
     return said
-
-
-def _between(finding: Finding) -> str:
-    return f", between {finding.lowest} and {finding.highest}" if finding.lowest and finding.highest else ""

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.fairness import groups
-from engine.fairness.judging import judge
+from engine.fairness.judging import judge, worst
 from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric
 from engine.fairness.options import BiasOptions
 from engine.fairness.report import AttributeReport, Finding
 from engine.fairness.tables import Table
-from engine.fairness.words import joined, plural, told
+from engine.fairness.words import joined, plural, summary, told
 from engine.values import Step, Tell, portion
 
 
@@ -49,6 +49,8 @@ def attribute_report(
         reference_group=None if at is None else first.names[at],
         groups=tuple(group for group in every if group.size >= options.suppress_below),
         findings=tuple(findings),
+        verdict=worst(findings),
+        summary=summary(findings, worst(findings)),
     )
 
 

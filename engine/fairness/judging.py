@@ -286,6 +286,7 @@ def _finding(
     missing = next((side for side in sides if not side.possible), None)
     value = math.nan if missing else _put_together(spec, [[side.value() for side in row] for row in rows])
     interval, lowest, highest = None, None, None
+    lowest_value, highest_value = None, None
     p_value, detectable, needed = None, None, None
     description = f"{capital(spec.title)} is {spec.meaning}. Here it could not be measured."
     if missing:
@@ -311,13 +312,19 @@ def _finding(
             needed = _rows_to_settle(sides, value, interval, limit)
         widest = _driving(spec, sides)
         lowest, highest = (None if end is None else end[0] for end in widest.extremes())
+        lowest_value, highest_value = (
+            None if end is None or math.isnan(end[1]) else end[1] for end in widest.extremes()
+        )
         description = gap_description(metric, widest.comparison.quantity, *widest.extremes())
         if spec.form in BALANCES:
             at = BALANCES[spec.form].worst(widest.comparison.cells, widest.comparison.places).part
             description = balance_description(metric, table.classes[at], lowest, highest)
         reason = verdict_reason(verdict(interval, spec.fair, limit), interval, metric, limit, excluded)
     if outcome is not None or len(rows) > 1:
-        description = class_description(description, outcome, len(rows))
+        driving = (
+            None if missing or math.isnan(value) else table.classes[_driving(spec, sides).comparison.part[1]]
+        )
+        description = class_description(description, outcome, len(rows), driving)
     return Finding(
         metric=metric,
         attributes=table.attributes,
@@ -332,6 +339,8 @@ def _finding(
         description=description,
         lowest=lowest,
         highest=highest,
+        lowest_value=lowest_value,
+        highest_value=highest_value,
         excluded=excluded,
         p_value=p_value,
         minimum_detectable=detectable,

@@ -121,6 +121,10 @@ class Finding:
     """The same, adjusted so that the share of false alarms is bounded (Benjamini and Hochberg)."""
     minimum_detectable: float | None = None
     """The smallest true gap, or the largest true ratio, that is found with a chance of 80 % in data like these."""
+    lowest_value: float | None = None
+    """The rate of the lowest group, in its own unit; null where groups differ in more than one number."""
+    highest_value: float | None = None
+    """The same of the highest group."""
     rows_needed: Count | None = None
     """Rows per group, about, that would settle an open verdict; null where it is settled or cannot be said."""
 
@@ -150,6 +154,10 @@ class AttributeReport:
     groups: tuple[GroupReport, ...]
     """All groups, the judged ones and the others, by name."""
     findings: tuple[Finding, ...]
+    verdict: Verdict = Verdict.INSUFFICIENT_EVIDENCE
+    """The worst judged finding of these groups, as for a report."""
+    summary: str | None = None
+    """The outcome for these groups in one or two sentences; null in reports of before there was one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isnan
 
-from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
+from engine.fairness.metrics import METRICS, QUANTITIES, AnalysisType, Form, Metric, MetricSpec
 from engine.fairness.quantity import Quantity
 from engine.fairness.report import Exclusion, Finding, Interval, Verdict
 
@@ -101,11 +101,22 @@ def balance_description(metric: Metric, part: str, few: str | None, many: str | 
     return f"{meant} Here it is smallest in {part!r}, which has comparatively {' and '.join(rows)}."
 
 
-def class_description(description: str, outcome: str | None, classes: int) -> str:
-    """Which class a finding is about, where there are several."""
+def class_description(description: str, outcome: str | None, classes: int, driving: str | None) -> str:
+    """Which class a finding is about, where there are several; of a mean, the one that is furthest apart."""
     if outcome is None:
-        return f"The mean over {classes} classes, each against the others. {description}"
+        here = (
+            description
+            if driving is None
+            else description.replace("Here ", f"For {driving!r}, where it is worst, ")
+        )
+        return f"The mean over {classes} classes, each against the others. {here}"
     return f"For {outcome!r} against the other classes. {description}"
+
+
+def subject(finding: Finding) -> str:
+    """What a finding is about, in a sentence: "precision difference of sex for 'clerical'"."""
+    of = f"{METRICS[finding.metric].title} of {finding.attribute}"
+    return of if finding.outcome is None else f"{of} for {finding.outcome!r}"
 
 
 def told(finding: Finding, groups: int) -> str:
@@ -113,11 +124,12 @@ def told(finding: Finding, groups: int) -> str:
     title = METRICS[finding.metric].title
     who = f"{plural(groups, 'group')} of {finding.attribute}" if finding.attributes else finding.attribute
     if finding.value is None or finding.interval is None:
-        return f"Could not judge the {title} of {finding.attribute}: {finding.reason}"
+        return f"Could not judge the {subject(finding)}: {finding.reason}"
     does = {Verdict.PASS: "passes", Verdict.FAIL: "fails", Verdict.WARNING: "may or may not meet"}[
         finding.verdict
     ]
-    outcome = f"{title} {number(finding.value)} {between(finding.interval)}"
+    of_class = "" if finding.outcome is None else f"for {finding.outcome!r} the "
+    outcome = f"{of_class}{title} {number(finding.value)} {between(finding.interval)}"
     return f"Compared {who}: {outcome} {does} the limit of {number(finding.threshold)}"
 
 
@@ -134,11 +146,8 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
     judged = len(findings) - len(of[Verdict.INSUFFICIENT_EVIDENCE])
     if verdict is Verdict.INSUFFICIENT_EVIDENCE:
         return "Nothing could be judged: " + (findings[0].reason if findings else "no metric was asked for.")
-    first = max(
-        of[verdict],
-        key=lambda each: abs((each.value or 0.0) - each.fair) / (abs(each.threshold - each.fair) or 1),
-    )
-    example = f"{METRICS[first.metric].title} of {first.attribute} is {number(first.value or 0.0)}"
+    first = max(of[verdict], key=_weight)
+    example = f"{subject(first)} is {number(first.value or 0.0)}"
     limit = f"the limit is {number(first.threshold)}"
     text = {
         Verdict.FAIL: f"{len(of[Verdict.FAIL])} of {plural(judged, 'comparison')} "
@@ -149,8 +158,29 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
         if judged > 1
         else f"The {example}, within the limit of {number(first.threshold)}",
     }[verdict]
+    if judged > 1 or verdict is not Verdict.PASS:
+        text += from_to(first)
     unknown = len(of[Verdict.INSUFFICIENT_EVIDENCE])
     return text + (f"; {unknown:,} more could not be judged." if unknown else ".")
+
+
+def _weight(finding: Finding) -> tuple[bool, bool, float]:
+    """What a person should hear of first: how people are selected before how errors fall, then what is furthest off."""
+    asked_first = AnalysisType.DEMOGRAPHIC_PARITY in METRICS[finding.metric].answers
+    far = abs((finding.value or 0.0) - finding.fair) / (abs(finding.threshold - finding.fair) or 1)
+    return asked_first, finding.outcome is None, far
+
+
+def from_to(finding: Finding) -> str:
+    """Between which groups, and their rates where a gap is one of rates."""
+    if finding.lowest is None or finding.highest is None:
+        return ""
+    if finding.lowest_value is None or finding.highest_value is None:
+        return f", between {finding.lowest} and {finding.highest}"
+    return (
+        f", between {finding.lowest} ({number(finding.lowest_value)})"
+        f" and {finding.highest} ({number(finding.highest_value)})"
+    )
 
 
 def capital(text: str) -> str:

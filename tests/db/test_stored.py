@@ -55,7 +55,16 @@ def test_what_is_written_back_is_what_was_there(name):
     content = json.loads((STORED / f"{name}.json").read_text())
     value = column.process_result_value(content, None)
     again = column.process_bind_param(value, None)
-    assert {key: again[key] for key in content} == content
+    assert among(again, content) == content
+
+
+def among(written, stored):
+    """What was written of that which was stored: fields that have come since are left out."""
+    if isinstance(stored, dict):
+        return {key: among(written[key], value) for key, value in stored.items()}
+    if isinstance(stored, list) and len(stored) == len(written):
+        return [among(one, other) for one, other in zip(written, stored, strict=True)]
+    return written
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -99,12 +99,15 @@ def test_the_risk_by_hand(findings, risk, urgency):
 def test_factors_name_the_weightiest_first():
     factors = risk_assessment([FAIR, BAD, OPEN, UNKNOWN, found(0.5, Verdict.FAIL, attribute="race")]).factors
     assert factors == (
+        "A finding is more than 2 times as far from fair as its limit is.",
         "The demographic parity difference of race is 0.5, beyond the limit of 0.1, between f and m.",
         "The demographic parity difference of sex is 0.15, beyond the limit of 0.1, between f and m.",
-        "1 finding may be beyond the limit: the data cannot tell.",
+        "1 finding may be beyond the limit: the data cannot tell. Furthest is the demographic parity difference of"
+        " sex, 0.08 with the limit 0.1, between f and m.",
         "1 finding could not be judged.",
     )
     many = risk_assessment([WORST] * 8).factors
-    assert len(many) == 6
-    assert many[-1] == "3 more findings are beyond their limits."
-    assert risk_assessment([FAIR]).factors == ("1 finding of 1 judged lie within the limits.",)
+    assert len(many) == 7
+    assert many[0] == "More than half of what was judged is beyond its limit: 8 of 8 findings."
+    assert many[-1] == "3 more findings are beyond the limit."
+    assert risk_assessment([FAIR]).factors == ("1 finding of 1 judged lies within the limits.",)
