@@ -5,10 +5,10 @@ import signal
 from functools import partial
 
 import pytest
-from sqlmodel import col
+from sqlmodel import col, select
 
 import db.tables as t
-from db.owned import own
+from db.owned import one
 from resolvers.ids import key
 from tests.client import ANALYSIS
 from tests.conftest import working
@@ -56,13 +56,11 @@ def made(api, application, people):
     async def read(id):
         ended = await api.until_ended("analyst", ANALYSIS, id)
         assert ended["status"] == "COMPLETED", ended
-        scope = people["analyst"].scope
+        scope, row = people["analyst"].scope, key(t.Analysis, id)
         async with application.state.house.database.read(scope) as session:
-            analysis, summary = [
-                (await session.scalars(own(table, scope).where(col(table.id) == key(t.Analysis, id)))).one()
-                for table in (t.Analysis, t.Summary)
-            ]
-        return analysis.report, summary.content
+            analysis = await one(session, t.Analysis, scope, row, "report")
+            content = await session.scalar(select(col(t.Summary.content)).where(col(t.Summary.id) == row))
+        return analysis.report, content
 
     return read
 
