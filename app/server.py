@@ -105,7 +105,7 @@ def furnished(chosen: Settings) -> House:
         tokens=Tokens(secret(chosen), algorithm=chosen.jwt_algorithm, hours=chosen.jwt_expiration_hours),
         max_file_size=chosen.max_file_size,
         scratch=swept(chosen.data / "incoming"),
-        roots=chosen.dataset_roots,
+        lake=chosen.lake,
     )
 
 

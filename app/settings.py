@@ -5,11 +5,16 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from db.embedded import default_folder
+from engine.errors import InvalidInput
+from engine.tables.part import Store
+from engine.tables.parts import ORGANIZATION, S3, Lake
+from engine.tables.prefixes import prefix
 
 SHORTEST_SECRET = 32
 
@@ -113,8 +118,15 @@ class Settings(BaseSettings):
     @classmethod
     def _roots(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for root in given:
-            if not root.startswith("/") or not root.strip("/"):
-                raise ValueError(f"a root of datasets is the absolute path of a folder, got {root!r}")
+            if root.startswith(S3):
+                try:
+                    prefix(root.replace(ORGANIZATION, str(UUID(int=0))))
+                except InvalidInput as error:
+                    raise ValueError(f"{error}; got the root {root!r}") from None
+            elif not root.startswith("/") or not root.strip("/"):
+                raise ValueError(
+                    f"a root of datasets is the absolute path of a folder, or s3://bucket/prefix, got {root!r}"
+                )
         return given
 
     @field_validator("dask_scheduler")
@@ -158,6 +170,11 @@ class Settings(BaseSettings):
             "allow_http": "true" if (self.aws_endpoint_url or "").startswith("http://") else None,
         }
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def lake(self) -> Lake:
+        """Where datasets by reference may lie, with what opens the store."""
+        return Lake(roots=self.dataset_roots, store=Store(**self.storage_options))
 
     @property
     def models(self) -> str:

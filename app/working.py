@@ -26,7 +26,7 @@ def workshop(chosen: Settings) -> Workshop:
     return Workshop(
         children=children,
         crew=_crew(chosen, children),
-        roots=chosen.dataset_roots,
+        lake=chosen.lake,
         blobs=Blobs.at(chosen.datasets, chosen.storage_options),
         place=swept(chosen.data / "scratch"),
     )

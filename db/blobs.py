@@ -12,15 +12,20 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 PART_BYTES = 8 << 20  # S3 takes at most 10,000 parts: 80 GB
 PARTS_AT_ONCE = 4
+LONGEST = timedelta(minutes=10)  # the library's 30 s would cut big blobs short
+RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(minutes=1)}
 WORD = re.compile(r"[A-Za-z0-9_=.-]{1,255}")  # nothing that a file system or a store would have to escape
 
 Keys = list[str]
@@ -68,7 +73,7 @@ class Blobs:
         """
         url = urlsplit(str(location)) if isinstance(location, str) else urlsplit("")
         if url.scheme == "s3":
-            return cls(_s3(str(location), dict(options)), None)
+            return cls(s3(str(location), options, LONGEST, RETRIES), None)
         if "://" in str(location) and url.scheme != "file":
             raise ValueError(f"blobs are kept in a folder or at s3://bucket/prefix, got {location}")
         folder = Path(unquote(url.path) if url.scheme == "file" else location).resolve()
@@ -125,17 +130,23 @@ class Blobs:
             raise
 
 
-def _s3(url: str, config: dict[str, Any]) -> S3Store:
+def s3(url: str, options: Mapping[str, str], longest: timedelta, retries: "RetryConfig") -> S3Store:
+    """A client for a bucket, or a prefix in one; options as for `Blobs.at`.
+
+    Args:
+        longest: what a single request may take.
+
+    Raises:
+        ValueError: an option is none that we know.
+    """
+    config: dict[str, Any] = dict(options)
     http = config.pop("allow_http", "false").lower() in ("1", "true", "yes")
     try:
         return S3Store.from_url(
             url,
             config=config,  # type: ignore[arg-type] # S3Store checks the names
-            client_options={
-                "allow_http": http,
-                "timeout": timedelta(minutes=10),
-            },  # 30 s would cut big blobs short
-            retry_config={"max_retries": 5, "retry_timeout": timedelta(minutes=1)},
+            client_options={"allow_http": http, "timeout": longest},
+            retry_config=retries,
         )
     except BaseError as error:
         raise ValueError(f"{url} cannot be opened: {str(error).splitlines()[0]}") from error

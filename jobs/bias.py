@@ -6,17 +6,17 @@ options would make; otherwise it reads the rows like any other.
 """
 
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from sqlmodel import col
 
+import db.lake
 import db.tables as t
 import engine.fairness.analysis
 import engine.fairness.interim
 import engine.fairness.parts
 import engine.tables.in_place
-import engine.tables.parts
+import engine.tables.part
 from db.owned import own, owned
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.evidence import Summary
@@ -24,6 +24,7 @@ from engine.fairness.keeping import NotKept, fits, packed, unpacked
 from engine.fairness.likeness import Likeness
 from engine.fairness.trend import headlines
 from engine.fairness.words import interim
+from engine.tables.parts import Lake
 from engine.values import ModelType, Step, Tell, portion
 from jobs.attempt import Attempt
 from jobs.interim import Looks, Standing
@@ -63,7 +64,12 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
 
 
 def measure(
-    tell: Tell, path: Path, columns: BiasColumns, kind: AnalysisType, options: BiasOptions, model: ModelType
+    tell: Tell,
+    path: engine.tables.part.Part,
+    columns: BiasColumns,
+    kind: AnalysisType,
+    options: BiasOptions,
+    model: ModelType,
 ) -> Made:
     """The whole computation, in a child."""
     start = engine.fairness.analysis.MEASURED
@@ -93,7 +99,7 @@ async def _of_parts(
     attempt: Attempt, workshop: Workshop, dataset: t.Dataset, uri: str, question: Question
 ) -> Made:
     """Count each part, wherever the crew is, add up in their order, and judge the sum here."""
-    found = uri, workshop.roots, attempt.scope.organization_id, dataset.sha256
+    found = uri, workshop.lake, attempt.scope.organization_id, dataset.sha256
     paths, rows, options = await compute(attempt, workshop, prepare, *found, *question)
     if len(paths) == 1:
         return await compute(attempt, workshop, measure, paths[0], *question)
@@ -114,23 +120,23 @@ async def _of_parts(
 def prepare(
     tell: Tell,
     uri: str,
-    roots: tuple[str, ...],
+    lake: Lake,
     organization: UUID,
     fingerprint: str,
     columns: BiasColumns,
     kind: AnalysisType,
     options: BiasOptions,
     model: ModelType,
-) -> tuple[list[Path], list[int], BiasOptions]:
+) -> tuple[list[engine.tables.part.Part], list[int], BiasOptions]:
     """The parts with rows, how many, and the options to count them with; in a child."""
-    listing = engine.tables.parts.again(uri, roots, organization, fingerprint)
-    rows = engine.tables.in_place.rows_of(listing.paths)
-    options = engine.fairness.parts.prepared(listing.paths, columns, kind, options, model)
-    return list(listing.paths), rows, options
+    listing = db.lake.again(uri, lake, organization, fingerprint)
+    rows = engine.tables.in_place.rows_of(listing.parts)
+    options = engine.fairness.parts.prepared(listing.parts, columns, kind, options, model)
+    return list(listing.parts), rows, options
 
 
 def count_part(
-    tell: Tell, path: Path, columns: BiasColumns, options: BiasOptions, model: ModelType
+    tell: Tell, path: engine.tables.part.Part, columns: BiasColumns, options: BiasOptions, model: ModelType
 ) -> Summary:
     """The summary of one part, in a child or on another machine."""
     return engine.fairness.parts.part(path, columns, options, model, tell)

@@ -48,6 +48,7 @@ _PRELOAD = [
     "duckdb",
     "numpy",
     "pandas",  # pyarrow asks for it at its first conversion: half a second in every child
+    "pyarrow.dataset",
     "pyarrow.parquet",
     "engine.fairness.analysis",
     "engine.tables.ingest",

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import db.tables as t
 from db.blobs import key
+from db.lake import again
 from engine.errors import EngineError
 from engine.tables import Ingested, Limits, TableFormat
 from engine.tables.in_place import profiled
 from engine.tables.ingest import ingest
-from engine.tables.parts import again
+from engine.tables.parts import Lake
 from engine.values import Tell
 from jobs.attempt import Attempt, Lost
 from jobs.children import ChildFailed
@@ -24,7 +25,7 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Read the file, and complete the dataset; a bad file fails it in words and leaves nothing behind."""
     dataset: t.Dataset = attempt.row
     if dataset.uri is not None:
-        found = dataset.uri, workshop.roots, dataset.organization_id, dataset.sha256
+        found = dataset.uri, workshop.lake, dataset.organization_id, dataset.sha256
         await _complete(attempt, await compute(attempt, workshop, look, *found), None)
         return
     if dataset.upload is None:
@@ -75,6 +76,6 @@ def read(tell: Tell, source: Path, target: Path, format: TableFormat | None) -> 
         return hashlib.file_digest(file, "sha256").hexdigest(), ingested
 
 
-def look(tell: Tell, uri: str, roots: tuple[str, ...], organization: UUID, fingerprint: str) -> Ingested:
+def look(tell: Tell, uri: str, lake: Lake, organization: UUID, fingerprint: str) -> Ingested:
     """Describe the parts where they lie, in a child."""
-    return profiled(again(uri, roots, organization, fingerprint), tell)
+    return profiled(again(uri, lake, organization, fingerprint), tell)

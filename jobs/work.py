@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from sqlmodel import col
 import db.tables as t
 from db.blobs import Blobs
 from db.owned import own
+from engine.tables.parts import Lake
 from engine.values import Step
 from jobs.attempt import Attempt, Lost
 from jobs.children import Children
@@ -35,8 +36,8 @@ class Workshop:
     """A folder for files on the way."""
     crew: Crew
     """Where the parts of datasets are read."""
-    roots: tuple[str, ...] = ()
-    """Folders that datasets may be registered in by reference."""
+    lake: Lake = field(default_factory=Lake)
+    """Where datasets by reference may lie."""
 
     @contextlib.asynccontextmanager
     async def file(self, key: str) -> AsyncIterator[Path]:

@@ -25,6 +25,7 @@ from db.notify import Hub, tell
 from db.owned import Row, owned
 from db.session import Database, when_back
 from db.tables import Status, Worked
+from engine.tables.parts import Lake
 from resolvers.paging import Page, Slice, count, counts, sliced
 
 LONGEST_SILENCE_S = 30.0
@@ -43,8 +44,8 @@ class House:
     max_file_size: int
     scratch: Path
     """A folder for files on the way in."""
-    roots: tuple[str, ...] = ()
-    """Folders that datasets may be registered in by reference."""
+    lake: Lake = field(default_factory=Lake)
+    """Where datasets by reference may lie."""
     seats: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, SEATS))
     """Requests that are answered at once; the rest wait at the door, where waiting holds nothing."""
 

@@ -1,4 +1,4 @@
-"""Datasets by reference: Parquet parts that stay where they are, in folders that the operator allows."""
+"""Datasets by reference: Parquet parts that stay where they are, in folders and buckets that the operator allows."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import db.tables as t
 import jobs.queue
+from db.lake import listed
 from engine.tables import TableFormat
-from engine.tables.parts import listed
 from engine.values import Count
 from resolvers.context import Info
 from resolvers.texts import LONGEST_NAME, description, words
@@ -21,22 +21,22 @@ class NewReference:
     """A dataset to make of Parquet files that are there already."""
 
     uri: str
-    """A folder within those that the operator allows: its absolute path, or `file://` and that. Each file in it that
-    ends in `.parquet` is a part; all have the same columns and types."""
+    """A place within those that the operator allows: the absolute path of a folder, `file://` and that, or
+    `s3://bucket/prefix`. Each file right in it that ends in `.parquet` is a part; all have the same columns and types."""
     name: str
     description: str = ""
 
 
 async def register(info: Info, input: NewReference, idempotency_key: str | None = None) -> t.Dataset:
-    """Make a dataset of a folder of Parquet parts, without copying them; `progress` follows the description of it.
+    """Make a dataset of Parquet parts in a folder or a bucket, without copying them; `progress` follows the description of it.
 
-    Analyses read the parts again, so they must stay as they are: after a change the folder is registered anew.
+    Analyses read the parts again, so they must stay as they are: after a change they are registered anew.
     """
     context = info.context
     viewer = context.viewer
     asked_key = jobs.queue.checked_key(idempotency_key)
     uri = words("uri", input.uri, LONGEST_URI)
-    found = await asyncio.to_thread(listed, uri, context.house.roots, viewer.organization_id)
+    found = await asyncio.to_thread(listed, uri, context.house.lake, viewer.organization_id)
     row = t.Dataset(
         id=uuid4(),
         organization_id=viewer.organization_id,
@@ -47,6 +47,6 @@ async def register(info: Info, input: NewReference, idempotency_key: str | None 
         format=TableFormat.PARQUET,
         sha256=found.fingerprint,
         bytes=Count(found.bytes),
-        uri=str(found.folder),
+        uri=found.uri,
     )
     return await store(context, row)

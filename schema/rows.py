@@ -164,11 +164,11 @@ class Dataset(Job, Node):
     description: str
     format: TableFormat | None
     sha256: str
-    """Of the file as it was uploaded; by reference, of the names, sizes and times of its parts."""
+    """Of the file as it was uploaded; by reference, of the names, sizes and times of its parts, in a bucket also of their ETags."""
     bytes: Count
     """Size of the file as it was uploaded, or of all parts."""
     uri: str | None
-    """Folder of the Parquet parts of a dataset by reference; null of one that was uploaded."""
+    """Folder or `s3://bucket/prefix` of the Parquet parts of a dataset by reference; null of one that was uploaded."""
     rows: Count | None
     """Known once the file is read."""
     columns: list[ColumnProfile] | None = computed(resolvers.datasets.columns)

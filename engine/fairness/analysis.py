@@ -8,7 +8,6 @@ or, where the rows come in parts, as in `parts.py`.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
-from pathlib import Path
 from types import MappingProxyType
 
 from engine.errors import InvalidInput
@@ -29,6 +28,7 @@ from engine.fairness.recommendation import RECOMMENDATION
 from engine.fairness.regression import REGRESSION
 from engine.fairness.report import AttributeReport, BiasReport, Finding, Limit, Method, Verdict
 from engine.fairness.words import joined, summary, told
+from engine.tables.part import Part
 from engine.values import Count, ModelType, Step, Tell, portion, silent
 
 __all__ = ["FAMILIES", "analyse", "count", "run"]
@@ -53,7 +53,7 @@ FAMILIES: Mapping[ModelType, Family] = MappingProxyType(
 
 
 def run(
-    path: Path,
+    path: Part,
     columns: BiasColumns,
     kind: AnalysisType,
     options: BiasOptions,
@@ -82,7 +82,7 @@ def run(
 
 
 def measured(
-    path: Path,
+    path: Part,
     columns: BiasColumns,
     kind: AnalysisType,
     options: BiasOptions,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 from engine.errors import InvalidInput
 from engine.fairness.counting import count
@@ -15,13 +14,14 @@ from engine.fairness.report import AttributeReport, Recommendation
 from engine.fairness.scores import Scores, score_table, thresholds
 from engine.fairness.scores import summarise as summarise_scores
 from engine.fairness.tables import Table
+from engine.tables.part import Part
 from engine.values import Tell
 
 MAX_SCORED_GROUPS = 50
 """Scores are compared between at most so many groups: every pair of curves is measured in every draw."""
 
 
-def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
+def summarise(path: Part, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
     """A count cube, and a summary of scores where there are labels to compare them with and no weights."""
     cube = count(path, columns, tell, options)
     if columns.score is None or columns.label is None or columns.weights is not None:

@@ -1,7 +1,6 @@
 """Clustering: which cluster each row is in, and how far it is from the centre of it."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +13,16 @@ from engine.fairness.evidence import Evidence, Family, Summary
 from engine.fairness.intervals import Floats
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.reading import bound, connect, keys_of, number_of, plain, schema_of, source
+from engine.fairness.reading import keys_of, number_of, plain, reading, schema_of, source
 from engine.fairness.tables import Places, Sampler, Table, distinct, names_of
+from engine.tables.part import Part
 from engine.values import Tell
 
 MAX_SHOWN = 20
 """Clusters of which each group's share is shown; of more, only how far the groups are apart."""
 
 
-def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
+def summarise(path: Part, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
     """A count cube of protected attributes by cluster, and where there are distances a cube of their sums.
 
     Raises:
@@ -32,11 +32,11 @@ def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell
     return (counted,) if columns.distance is None else (counted, _costs(path, columns, options, counted))
 
 
-def _costs(path: Path, columns: BiasColumns, options: BiasOptions, like: Cube) -> Cube:
+def _costs(path: Part, columns: BiasColumns, options: BiasOptions, like: Cube) -> Cube:
     """Rows with a cluster and a distance by protected attributes; its weights are sums of distances and squares."""
     schema = schema_of(path)
-    with connect() as connection:
-        keys, _ = keys_of(connection, path, schema, columns, options)
+    with reading([path], schema) as connection:
+        keys, _ = keys_of(connection, schema, columns, options)
         cluster = plain(schema, ("prediction",), columns.prediction or "", Role.PREDICTION)
         distance = number_of(schema, ("distance",), columns.distance or "")
         raw = ", ".join(f"{key.raw} AS {key.alias}" for key in keys)
@@ -48,7 +48,7 @@ def _costs(path: Path, columns: BiasColumns, options: BiasOptions, like: Cube) -
             f" FROM (SELECT {raw}, {distance} AS distance, {cluster.text} AS cluster FROM {source(schema)})"
             f" WHERE distance IS NOT NULL AND cluster IS NOT NULL GROUP BY {aliases})"
         )
-        cells = connection.sql(query, params=[bound(path)]).to_arrow_table()
+        cells = connection.sql(query).to_arrow_table()
     wrong = sum(cells.column("wrong").to_pylist())
     if wrong:
         raise InvalidInput(

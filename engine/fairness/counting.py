@@ -1,7 +1,6 @@
 """From a Parquet file to a count cube: one GROUP BY over the columns that are needed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -10,7 +9,8 @@ import pyarrow as pa
 from engine.errors import InvalidInput
 from engine.fairness.cube import Cube, Role, cube_of
 from engine.fairness.options import BiasColumns, BiasOptions
-from engine.fairness.reading import Key, Place, bound, connect, keys_of, number_of, plain, schema_of, source
+from engine.fairness.reading import Key, Place, keys_of, number_of, plain, reading, schema_of, source
+from engine.tables.part import Part
 from engine.values import Step, Tell, silent
 
 MAX_VALUES = 100
@@ -19,7 +19,7 @@ MAX_VALUE_LENGTH = 200
 MAX_CELLS = 1_000_000
 
 
-def count(path: Path, columns: BiasColumns, tell: Tell = silent, options: BiasOptions | None = None) -> Cube:
+def count(path: Part, columns: BiasColumns, tell: Tell = silent, options: BiasOptions | None = None) -> Cube:
     """Count the rows of a Parquet file by protected values, stratum, label and prediction.
 
     Missing means null, NaN, or text without a visible character. Whole numbers read alike whether
@@ -44,16 +44,16 @@ def count(path: Path, columns: BiasColumns, tell: Tell = silent, options: BiasOp
     tell(Step(stage="counting rows", fraction=0.0, message="Reading the columns that are compared"))
     asked = options or BiasOptions()
     schema = schema_of(path)
-    with connect() as connection:
+    with reading([path], schema) as connection:
         try:
-            keys, notes = keys_of(connection, path, schema, columns, asked)
+            keys, notes = keys_of(connection, schema, columns, asked)
             keys = [*keys, *_others(schema, columns, asked)]
             weight = None if columns.weights is None else number_of(schema, ("weights",), columns.weights)
             if weight is not None:
-                _refuse_weights(connection, path, schema, weight)
-            cells = _cells(connection, path, schema, keys, weight)
+                _refuse_weights(connection, schema, weight)
+            cells = _cells(connection, schema, keys, weight)
             if cells is None:
-                _refuse_many_values(connection, path, schema, keys)
+                _refuse_many_values(connection, schema, keys)
                 raise too_fine(columns)
         except duckdb.OutOfMemoryException as error:
             raise too_fine(columns) from error
@@ -110,11 +110,11 @@ def _decision(word: str | None, favorable: str | None) -> str | None:
 
 
 def _refuse_many_values(
-    connection: duckdb.DuckDBPyConnection, path: Path, schema: pa.Schema, keys: Sequence[Key]
+    connection: duckdb.DuckDBPyConnection, schema: pa.Schema, keys: Sequence[Key]
 ) -> None:
     distinct = ", ".join(f"count(DISTINCT {key.raw})" for key in keys)
     query = f"SELECT {distinct} FROM {source(schema)}"  # noqa: S608 - positions only
-    found = connection.sql(query, params=[bound(path)]).fetchall()[0]
+    found = connection.sql(query).fetchall()[0]
     for key, values in zip(keys, found, strict=True):
         refuse_values(key.at, key.name, key.role, values)
 
@@ -139,14 +139,12 @@ def refuse_values(at: Place, name: str, role: Role, values: int) -> None:
         )
 
 
-def _refuse_weights(
-    connection: duckdb.DuckDBPyConnection, path: Path, schema: pa.Schema, weight: str
-) -> None:
+def _refuse_weights(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, weight: str) -> None:
     query = (
         f"SELECT count(*) FILTER (({weight}) IS NULL OR ({weight}) < 0 OR isinf({weight})) "  # noqa: S608
         f"FROM {source(schema)}"
     )
-    (wrong,) = connection.sql(query, params=[bound(path)]).fetchall()[0]
+    (wrong,) = connection.sql(query).fetchall()[0]
     if wrong:
         raise InvalidInput(
             f"{wrong:,} rows have no weight, or one below 0 or infinite; every weight must be a number from 0 on",
@@ -156,7 +154,6 @@ def _refuse_weights(
 
 def _cells(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
     schema: pa.Schema,
     keys: Sequence[Key],
     weight: str | None,
@@ -174,7 +171,7 @@ def _cells(
         f" LIMIT {MAX_CELLS + 1})"
     )
     try:
-        cells = connection.sql(query, params=[bound(path)]).to_arrow_table()
+        cells = connection.sql(query).to_arrow_table()
     except duckdb.OutOfMemoryException:
         return None
     return cells if cells.num_rows <= MAX_CELLS else None

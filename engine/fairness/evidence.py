@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine.fairness.advice import advice
@@ -10,6 +9,7 @@ from engine.fairness.cube import Axis
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.report import AttributeReport, Finding, Recommendation
 from engine.fairness.tables import Table
+from engine.tables.part import Part
 from engine.values import Tell
 
 Summary = tuple[Any, ...]
@@ -42,7 +42,7 @@ class Evidence:
 class Family:
     """How the data of one kind of model become evidence."""
 
-    summarise: Callable[[Path, BiasColumns, BiasOptions, Tell], Summary]
+    summarise: Callable[[Part, BiasColumns, BiasOptions, Tell], Summary]
     """Count a file, or a part of the rows."""
     evidence: Callable[[Summary, BiasColumns, BiasOptions], Evidence]
     apart: str | None = None

@@ -6,7 +6,6 @@ Only a worker imports this module: it brings SciPy.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from engine.fairness.lipschitz import Mean, Tally, outcomes
 from engine.fairness.neighbours import NEIGHBOURS, Indexes, Links, Rows, grown, nearest, read
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.report import AlikePair
+from engine.tables.part import Part
 from engine.values import Step, Tell, silent
 
 EXACT_ROWS = 20_000
@@ -58,7 +58,7 @@ class Likeness:
 
 
 def likeness(
-    path: Path,
+    path: Part,
     columns: BiasColumns,
     classes: Mapping[str, int],
     options: BiasOptions,

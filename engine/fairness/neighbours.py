@@ -5,18 +5,17 @@ Only a worker imports this module: it brings SciPy. Rows with equal features are
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy.spatial import cKDTree
 
 from engine.errors import InvalidInput
 from engine.fairness.intervals import Floats
 from engine.fairness.options import BiasColumns, BiasOptions
-from engine.fairness.reading import bound, connect, number_of, position, schema_of, source, text_of
+from engine.fairness.reading import number_of, position, reading, rows_of, schema_of, source, text_of
+from engine.tables.part import Part
 
 NEIGHBOURS = 5
 MAX_NUMBERS = 100_000_000
@@ -68,7 +67,7 @@ class Links:
     """Share of a neighbour that each row reached is; over the rows reached by an origin they sum to 1."""
 
 
-def read(path: Path, columns: BiasColumns, classes: Mapping[str, int], options: BiasOptions) -> Rows:
+def read(path: Part, columns: BiasColumns, classes: Mapping[str, int], options: BiasOptions) -> Rows:
     """Read the features and outcomes of a Parquet file.
 
     Args:
@@ -91,7 +90,7 @@ def read(path: Path, columns: BiasColumns, classes: Mapping[str, int], options: 
         decision = (
             f"CASE WHEN {score} IS NULL THEN 0 WHEN {score} >= {options.score_threshold!r} THEN 2 ELSE 1 END"
         )
-    total = int(pq.read_metadata(path).num_rows)
+    total = rows_of(path)
     _refuse_too_many(total, len(names))
     numbers = [*names, *([score] if score is not None else [])]
     wanted = ", ".join(
@@ -99,11 +98,11 @@ def read(path: Path, columns: BiasColumns, classes: Mapping[str, int], options: 
     )
     query = f"SELECT {wanted}, CAST({decision} AS BIGINT) AS decided FROM {source(schema)}"  # noqa: S608 - positions
     words = list(classes)
-    parameters = [words, bound(path)] if columns.prediction is not None else [bound(path)]
+    parameters = [words] if columns.prediction is not None else []
     values = np.empty((total, len(numbers)))
     decided, in_file = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
     seen = used = 0
-    with connect() as connection:
+    with reading([path], schema) as connection:
         for batch in connection.sql(query, params=parameters).to_arrow_reader(READ_AT_ONCE):
             found = np.column_stack([batch.column(i).to_numpy() for i in range(len(numbers))])
             code = batch.column(len(numbers)).to_numpy()

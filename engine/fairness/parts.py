@@ -9,7 +9,6 @@ their last digits on the order in which they are added; merged in the order of t
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from engine.errors import InvalidInput
 from engine.fairness.analysis import FAMILIES, compares_rows
@@ -20,6 +19,7 @@ from engine.fairness.metrics import AnalysisType
 from engine.fairness.moments import Moments
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.reading import settled
+from engine.tables.part import Part
 from engine.values import ModelType, Tell, silent
 
 ROWS_APART = (
@@ -29,7 +29,7 @@ ROWS_APART = (
 
 
 def prepared(
-    paths: Sequence[Path], columns: BiasColumns, kind: AnalysisType, options: BiasOptions, model: ModelType
+    paths: Sequence[Part], columns: BiasColumns, kind: AnalysisType, options: BiasOptions, model: ModelType
 ) -> BiasOptions:
     """The options with which every part is summarised, so that all of them are read alike.
 
@@ -49,7 +49,7 @@ def prepared(
 
 
 def part(
-    path: Path, columns: BiasColumns, options: BiasOptions, model: ModelType, tell: Tell = silent
+    path: Part, columns: BiasColumns, options: BiasOptions, model: ModelType, tell: Tell = silent
 ) -> Summary:
     """The summary of one part, with the options that `prepared` gave; errors as for `Family.summarise`."""
     return FAMILIES[model].summarise(path, columns, options, tell)

@@ -1,14 +1,13 @@
 """How columns of a Parquet file are read in SQL: by position, under names of ours, never a user's.
 
-The path is bound as a parameter, so nothing that a user wrote becomes part of a query.
+The rows are a view of ours, so nothing that a user wrote becomes part of a query.
 """
 
-import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +16,8 @@ import pyarrow.parquet as pq
 from engine.errors import InvalidInput
 from engine.fairness.cube import Role
 from engine.fairness.options import Bands, BiasColumns, BiasOptions, Settled, no_column
+from engine.tables.opening import ROWS, in_words, opened, show
+from engine.tables.part import Part
 
 UNBANDED = 20
 """A number with more different values than this is banded: it is a measurement, and no list of groups."""
@@ -44,7 +45,6 @@ class Key:
 
 def keys_of(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
     schema: pa.Schema,
     columns: BiasColumns,
     options: BiasOptions,
@@ -65,7 +65,7 @@ def keys_of(
         at = ("protected", i)
         number = position(schema, at, name)
         given = next((bands for bands in options.bands if bands.attribute == name), None)
-        edges = _quartiles(connection, [path], schema, number) if given is None else tuple(given.edges)
+        edges = _quartiles(connection, schema, number) if given is None else tuple(given.edges)
         if not edges:
             keys.append(plain(schema, at, name, Role.PROTECTED))
             continue
@@ -77,24 +77,24 @@ def keys_of(
     return keys, tuple(notes)
 
 
-def settled(paths: Sequence[Path], columns: BiasColumns, options: BiasOptions) -> BiasOptions:
+def settled(parts: Sequence[Part], columns: BiasColumns, options: BiasOptions) -> BiasOptions:
     """Options that make every part read its numeric attributes as the whole would be read.
 
     Args:
-        paths: the parts, all with the same columns.
+        parts: all with the same columns.
 
     Raises:
         InvalidInput: a column is not there or nested, or has too many rows for quartiles in 1 GB.
     """
-    schema = schema_of(paths[0])
+    schema = schema_of(parts[0])
     asked = {bands.attribute for bands in options.bands}
     found = []
-    with connect() as connection:
+    with reading(parts, schema) as connection:
         for i, name in enumerate(columns.protected):
             number = position(schema, ("protected", i), name)
             if name not in asked and _numeric(schema, number):
                 try:
-                    edges = _quartiles(connection, paths, schema, number)
+                    edges = _quartiles(connection, schema, number)
                 except duckdb.OutOfMemoryException:
                     said = f"there are too many rows to find the quartiles of {name!r}: name its bands in the options"
                     raise InvalidInput(said, at=("protected", i)) from None
@@ -130,9 +130,7 @@ def _numeric(schema: pa.Schema, i: int) -> bool:
     return any(fits(kind) for fits in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
 
 
-def _quartiles(
-    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], schema: pa.Schema, i: int
-) -> tuple[float, ...] | None:
+def _quartiles(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, i: int) -> tuple[float, ...] | None:
     """Edges for a number with many values, or None."""
     if not _numeric(schema, i):
         return None
@@ -142,8 +140,7 @@ def _quartiles(
         f"SELECT approx_count_distinct({value}), quantile_disc({value}, {list(QUARTILES)}) "  # noqa: S608 - positions
         f"FROM {source(schema)} WHERE isfinite({value})"
     )
-    files = [bound(path) for path in paths]
-    distinct, found = connection.sql(query, params=[files]).fetchall()[0]
+    distinct, found = connection.sql(query).fetchall()[0]
     if distinct <= UNBANDED or found is None:
         return None
     return tuple(dict.fromkeys(float(edge) for edge in found))
@@ -175,7 +172,7 @@ def _written(edge: float) -> str:
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """A DuckDB that only reads the file it is given: no extensions, no spilling to disk, 1 GB."""
+    """A DuckDB that only reads what it is given: no extensions, no spilling to disk, 1 GB."""
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -194,14 +191,37 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def schema_of(path: Path) -> pa.Schema:
+@contextmanager
+def reading(parts: Sequence[Part], schema: pa.Schema) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same, with the rows of a file, or of parts with this schema, where `source` finds them.
+
+    Raises:
+        InvalidInput: their store is away or refuses.
+    """
+    with connect() as connection, in_words(parts):
+        show(connection, parts, schema)
+        yield connection
+
+
+def schema_of(part: Part) -> pa.Schema:
     """Names and types of a Parquet file's columns.
 
     Raises:
-        InvalidInput: it is no Parquet file.
+        InvalidInput: it is no Parquet file, or its store is away or refuses.
     """
+    return _file(part).schema_arrow
+
+
+def rows_of(part: Part) -> int:
+    """How many rows a Parquet file has; errors as for `schema_of`."""
+    return int(_file(part).metadata.num_rows)
+
+
+def _file(part: Part) -> pq.ParquetFile:
+    """Its footer; nothing else of it can be read, as it is closed."""
     try:
-        return pq.read_schema(path)
+        with opened(part) as content, pq.ParquetFile(content) as file:
+            return file
     except pa.ArrowInvalid as error:
         raise InvalidInput("the file is not a readable Parquet file") from error
 
@@ -224,14 +244,8 @@ def position(schema: pa.Schema, at: tuple[str | int, ...], name: str) -> int:
 
 
 def source(schema: pa.Schema) -> str:
-    """The FROM clause that reads a bound path with columns renamed c0, c1, ... by position."""
-    renamed = ", ".join(f"c{i}" for i in range(len(schema.names)))
-    return f"read_parquet(?, hive_partitioning = false) AS t({renamed})"
-
-
-def bound(path: Path) -> str:
-    """The path as a parameter of read_parquet, its wildcards disarmed."""
-    return glob.escape(str(path))
+    """The FROM clause that reads what `reading` was given, with columns renamed c0, c1, ... by position."""
+    return f"{ROWS} AS t({', '.join(f'c{i}' for i in range(len(schema.names)))})"
 
 
 def text_of(schema: pa.Schema, i: int) -> str:

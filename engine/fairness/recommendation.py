@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -18,16 +17,16 @@ from engine.fairness.quantity import Cells, Numbers
 from engine.fairness.rankings import Rankings, drawn_sums, unique_items
 from engine.fairness.reading import (
     Key,
-    bound,
-    connect,
     keys_of,
     number_of,
     position,
+    reading,
     schema_of,
     source,
     text_of,
 )
 from engine.fairness.tables import Places, Sampler, Table, distinct, names_of
+from engine.tables.part import Part
 from engine.values import Step, Tell
 
 MAX_PRODUCTS = 10_000_000
@@ -36,7 +35,7 @@ AT_ONCE = 2_000_000
 """Numbers of users by groups of items held at once, 16 MB."""
 
 
-def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
+def summarise(path: Part, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
     """Sums over users, from all rows of theirs.
 
     Places are ranks, from 1, or follow the score within a user, the highest first and ties by the text of the
@@ -49,11 +48,11 @@ def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell
     tell(Step(stage="counting rows", fraction=0.0, message="Reading the lists of users"))
     schema = schema_of(path)
     try:
-        with connect() as connection:
-            keys, notes = keys_of(connection, path, schema, columns, options)
-            _read(connection, path, schema, columns, keys, options.k)
+        with reading([path], schema) as connection:
+            keys, notes = keys_of(connection, schema, columns, options)
+            _read(connection, schema, columns, keys, options.k)
             _refuse(connection, columns, keys)
-            found = _summed(connection, path, schema, columns, keys, options.k, notes)
+            found = _summed(connection, schema, columns, keys, options.k, notes)
     except duckdb.OutOfMemoryException as error:
         raise InvalidInput("the lists need more than 1 GB of memory; give a sample of the users") from error
     message = f"Read the lists of {int(found.users.sum()):,} users"
@@ -63,7 +62,6 @@ def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell
 
 def _read(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
     schema: pa.Schema,
     columns: BiasColumns,
     keys: Sequence[Key],
@@ -91,8 +89,7 @@ def _read(
         f" CASE WHEN place <= {k} THEN 1 / log2(1 + place) ELSE 0.0 END AS exposure FROM"
         f" (SELECT u, i, g, {aliases}, relevance, {place} AS place FROM"
         f" (SELECT hash({user}) AS u, {item} AS i, {group} AS g, {raw}, {relevance} AS relevance, {order} AS place"
-        f" FROM {source(schema)} WHERE {user} IS NOT NULL AND {item} IS NOT NULL))",
-        [bound(path)],
+        f" FROM {source(schema)} WHERE {user} IS NOT NULL AND {item} IS NOT NULL))"
     )
     several = " OR ".join(
         f"min({key.alias}) IS DISTINCT FROM max({key.alias}) OR count({key.alias}) BETWEEN 1 AND count(*) - 1"
@@ -164,7 +161,6 @@ def _refuse(connection: duckdb.DuckDBPyConnection, columns: BiasColumns, keys: S
 
 def _summed(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
     schema: pa.Schema,
     columns: BiasColumns,
     keys: Sequence[Key],
@@ -204,7 +200,7 @@ def _summed(
     counted = connection.sql(
         "SELECT sum(rows), sum(unplaced) FROM exposures GROUP BY code ORDER BY code"
     ).fetchall()
-    every = connection.sql(f"SELECT count(*) FROM {source(schema)}", params=[bound(path)])  # noqa: S608 - positions
+    every = connection.sql(f"SELECT count(*) FROM {source(schema)}")  # noqa: S608 - positions
     rows = np.array([row[0] for row in counted], dtype=np.int64)
     return Rankings(
         axes=axes,

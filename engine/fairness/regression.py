@@ -6,7 +6,6 @@ to within what can be seen, so they are drawn with the covariance that the rows 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +18,10 @@ from engine.fairness.intervals import DRAWN_AT_ONCE
 from engine.fairness.moments import EXACT_BELOW, FEATURES, MAX_KEPT, Moments, features, moments_of, recentred
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.reading import Key, bound, connect, keys_of, number_of, schema_of, source
+from engine.fairness.reading import Key, keys_of, number_of, reading, schema_of, source
 from engine.fairness.tables import Places, Sampler, Table, names_of
 from engine.fairness.words import number
+from engine.tables.part import Part
 from engine.values import Step, Tell
 
 ROWS_AT_ONCE = 1 << 18
@@ -33,7 +33,7 @@ ROUNDING = 1e-12
 """A variance that is a smaller share of what it was computed from is rounding."""
 
 
-def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
+def summarise(path: Part, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
     """Moments, and counts by value of the prediction, in one pass over the rows in the order of the file.
 
     Raises:
@@ -46,15 +46,15 @@ def summarise(path: Path, columns: BiasColumns, options: BiasOptions, tell: Tell
         raise InvalidInput("a regression needs the columns label and prediction", at=("label",))
     label = number_of(schema, ("label",), columns.label)
     prediction = number_of(schema, ("prediction",), columns.prediction)
-    with connect() as connection:
-        keys, notes = keys_of(connection, path, schema, columns, options)
+    with reading([path], schema) as connection:
+        keys, notes = keys_of(connection, schema, columns, options)
         raw = ", ".join(f"{key.raw} AS {key.alias}" for key in keys)
         texts = ", ".join(f"{key.text} AS t{i}" for i, key in enumerate(keys))
         query = (
             f"SELECT {texts}, y, p FROM "  # noqa: S608 - positions only
             f"(SELECT {raw}, {label} AS y, {prediction} AS p FROM {source(schema)})"
         )
-        batches = connection.sql(query, params=[bound(path)]).to_arrow_reader(ROWS_AT_ONCE)
+        batches = connection.sql(query).to_arrow_reader(ROWS_AT_ONCE)
         found = _of_batch(batches.schema.empty_table(), keys, notes)
         for batch in batches:
             found += _of_batch(pa.table(batch), keys, notes)

@@ -7,7 +7,6 @@ an octave. No bin crosses a tenth of [0, 1] or the threshold, so calibration and
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -20,8 +19,9 @@ from engine.fairness.intervals import multinomial
 from engine.fairness.of_scores import CALIBRATION_BINS, LAYERS, Layer
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.reading import bound, connect, keys_of, number_of, plain, schema_of, source
+from engine.fairness.reading import keys_of, number_of, plain, reading, schema_of, source
 from engine.fairness.tables import Places, Table
+from engine.tables.part import Part
 
 EXACT_ROWS = 20_000
 """Up to so many rows each score is a bin of its own."""
@@ -95,7 +95,7 @@ class Scores:
         )
 
 
-def summarise(path: Path, columns: BiasColumns, options: BiasOptions) -> Scores:
+def summarise(path: Part, columns: BiasColumns, options: BiasOptions) -> Scores:
     """Sum up the scores of a Parquet file, or of a part of the rows, in one GROUP BY.
 
     Args:
@@ -110,13 +110,13 @@ def summarise(path: Path, columns: BiasColumns, options: BiasOptions) -> Scores:
     if columns.label is None or columns.score is None:
         raise InvalidInput("scores are compared with labels: name both columns", at=("label",))
     score = number_of(schema, ("score",), columns.score)
-    with connect() as connection:
-        keys, _ = keys_of(connection, path, schema, columns, options)
+    with reading([path], schema) as connection:
+        keys, _ = keys_of(connection, schema, columns, options)
         keys = [*keys, plain(schema, ("label",), columns.label, Role.LABEL)]
         seen = f"(SELECT {score} AS s FROM {source(schema)})"  # noqa: S608 - positions only
         finite = "FILTER (isfinite(s))"
         ends = f"SELECT count(*), min(s) {finite}, max(s) {finite} FROM {seen}"  # noqa: S608
-        rows, lowest, highest = connection.sql(ends, params=[bound(path)]).fetchall()[0]
+        rows, lowest, highest = connection.sql(ends).fetchall()[0]
         exact = rows <= EXACT_ROWS
         raw = ", ".join(f"{key.raw} AS {key.alias}" for key in keys)
         aliases = ", ".join(key.alias for key in keys)
@@ -128,7 +128,7 @@ def summarise(path: Path, columns: BiasColumns, options: BiasOptions) -> Scores:
             f" GROUP BY {aliases}, k LIMIT {MAX_CELLS + 1})"
         )
         try:
-            cells = connection.sql(query, params=[bound(path)]).to_arrow_table()
+            cells = connection.sql(query).to_arrow_table()
         except duckdb.OutOfMemoryException:
             cells = None
     names = [(key.name, key.role) for key in keys]

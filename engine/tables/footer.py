@@ -1,5 +1,6 @@
 """Parquet as typed columns; the footer is judged before a single page is read."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ from engine.errors import InvalidInput
 from engine.tables import names
 from engine.tables.cells import Cell, Cells
 from engine.tables.limits import MIB, Limits, size
+from engine.tables.opening import opened
+from engine.tables.part import Part
 from engine.tables.profile import ColumnType
 from engine.tables.sandbox import name as quoted
 from engine.values import Step, Tell
@@ -18,16 +21,40 @@ _MAX_FOOTER_BYTES = 64 * MIB
 _MAX_ROW_GROUPS = 100_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class Footer:
+    """What a footer says, once it is believed."""
+
+    rows: int
+    schema: pa.Schema
+    columns: tuple[Cell, ...]
+
+
 def cells(path: Path, limits: Limits, tell: Tell) -> Cells:
-    """Check what the footer claims and say how DuckDB reads each column.
+    """Check what the footer claims and say how DuckDB reads each column; errors as for `read`."""
+    found = read(path, limits)
+    tell(
+        Step(
+            stage="checking the file",
+            fraction=0.2,
+            message=f"The file states {found.rows:,} rows in {len(found.schema)} columns",
+        )
+    )
+    return Cells(relation="read_parquet($path)", path=str(path), columns=found.columns, rows=found.rows)
+
+
+def read(part: Part, limits: Limits) -> Footer:
+    """The footer of a file, here or in a store.
 
     Raises:
-        InvalidInput: cut off, encrypted, larger than allowed, or with columns that are no plain values.
+        InvalidInput: cut off, encrypted, larger than allowed, or with columns that are no plain values; or the
+            store does not give it.
     """
-    _check_ends(path)
     try:
-        with pq.ParquetFile(path) as file:
-            claims, schema = file.metadata, file.schema_arrow
+        with opened(part) as content:
+            _check_ends(content)
+            with pq.ParquetFile(content) as file:
+                claims, schema = file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         if "encrypt" in str(error).lower():
             raise InvalidInput("the Parquet file is encrypted; save it without encryption") from None
@@ -35,26 +62,14 @@ def cells(path: Path, limits: Limits, tell: Tell) -> Cells:
     rows, width = claims.num_rows, len(schema)
     names.check(schema.names, limits)
     _check_claims(claims, rows, width, limits)
-    tell(
-        Step(
-            stage="checking the file",
-            fraction=0.2,
-            message=f"The file states {rows:,} rows in {width} columns",
-        )
-    )
-    return Cells(
-        relation="read_parquet($path)",
-        path=str(path),
-        columns=tuple(_cell(field, position) for position, field in enumerate(schema, 1)),
-        rows=rows,
-    )
+    columns = tuple(_cell(field, position) for position, field in enumerate(schema, 1))
+    return Footer(rows=int(rows), schema=schema, columns=columns)
 
 
-def _check_ends(path: Path) -> None:
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, length - 8))
-        end = file.read()
+def _check_ends(file: pa.NativeFile) -> None:
+    length = file.size()
+    file.seek(max(0, length - 8))
+    end = file.read()
     if end[4:] == b"PARE":
         raise InvalidInput("the Parquet file is encrypted; save it without encryption")
     footer = int.from_bytes(end[:4], "little")

@@ -1,15 +1,16 @@
-"""A table that stays where it is: which files are its parts, and whether they may be read. No file is opened here."""
+"""A table that stays where it is: which files of a folder are its parts, and whether they may be read. None is opened here."""
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from engine.errors import InvalidInput
 from engine.tables import names
+from engine.tables.part import Part, Store
 
 MAX_PARTS = 10_000
 SUFFIX = ".parquet"
@@ -17,16 +18,27 @@ ORGANIZATION = "{organization}"
 """Stands in a root for the id of the organization that asks, so that each has folders of its own."""
 OFF = "datasets by reference are off here: the operator allows folders with the setting DATASET_ROOTS"
 OUTSIDE = "uri names nothing in the folders that the operator allows for datasets by reference"
-ONLY_FOLDERS = "uri must be the absolute path of a folder, or file:// and such a path"
-CHANGED = "the parts of this dataset have changed since it was registered: register the folder again"
+ONLY_FOLDERS = "uri must be the absolute path of a folder, file:// and such a path, or s3://bucket/prefix"
+S3 = "s3://"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lake:
+    """What the operator allows for datasets by reference."""
+
+    roots: tuple[str, ...] = ()
+    """Folders, and prefixes of buckets; see `ORGANIZATION`."""
+    store: Store = field(default_factory=Store)
+    """Where the buckets are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """The parts of a table as they lie there now."""
 
-    folder: Path
-    paths: tuple[Path, ...]
+    uri: str
+    """The folder or prefix, written in the one way that is kept."""
+    parts: tuple[Part, ...]
     """In the order of their names, without links."""
     bytes: int
     """Of all parts together."""
@@ -39,7 +51,7 @@ def listed(uri: str, roots: Sequence[str], organization: UUID) -> Listing:
 
     Args:
         uri: the folder's absolute path, or the same as a file URL.
-        roots: folders below which it must lie, or be; see `ORGANIZATION`.
+        roots: folders below which it must lie, or be; see `ORGANIZATION`. Those in buckets are left aside.
 
     Raises:
         InvalidInput: there are no roots, the folder lies outside them all or does not exist (which read
@@ -48,16 +60,13 @@ def listed(uri: str, roots: Sequence[str], organization: UUID) -> Listing:
     if not roots:
         raise InvalidInput(OFF, at=("uri",))
     folder = _folder(uri)
-    allowed = [Path(root.replace(ORGANIZATION, str(organization))).resolve() for root in roots]
+    folders = [root for root in roots if not root.startswith(S3)]
+    allowed = [Path(root.replace(ORGANIZATION, str(organization))).resolve() for root in folders]
     found = folder.resolve()
     if not any(found.is_relative_to(root) for root in allowed) or not found.is_dir():
         raise InvalidInput(OUTSIDE, at=("uri",))
     paths = sorted(_parts(found))
-    if not 1 <= len(paths) <= MAX_PARTS:
-        raise InvalidInput(
-            f"a dataset by reference has 1 to {MAX_PARTS:,} parts, files ending in {SUFFIX}; this folder has {len(paths):,}",
-            at=("uri",),
-        )
+    refuse_count("folder", len(paths))
     for path in paths:
         if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in allowed):
             raise InvalidInput(
@@ -65,27 +74,35 @@ def listed(uri: str, roots: Sequence[str], organization: UUID) -> Listing:
                 at=("uri",),
             )
     facts = [(path.name, path.resolve(), path.stat()) for path in paths]
-    hashed = hashlib.sha256()
-    for name, _, stat in facts:
-        hashed.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
     return Listing(
-        folder=found,
-        paths=tuple(path for _, path, _ in facts),
+        uri=str(found),
+        parts=tuple(path for _, path, _ in facts),
         bytes=sum(stat.st_size for _, _, stat in facts),
-        fingerprint=hashed.hexdigest(),
+        fingerprint=fingerprint((name, stat.st_size, str(stat.st_mtime_ns)) for name, _, stat in facts),
     )
 
 
-def again(uri: str, roots: Sequence[str], organization: UUID, fingerprint: str) -> Listing:
-    """The parts, if they are still those of before; errors as for `listed`.
+def is_part(name: str) -> bool:
+    """What begins with a dot or an underscore belongs to whoever wrote the parts."""
+    return name.endswith(SUFFIX) and not name.startswith((".", "_"))
 
-    Raises:
-        InvalidInput: a part was added, removed or changed.
-    """
-    found = listed(uri, roots, organization)
-    if found.fingerprint != fingerprint:
-        raise InvalidInput(CHANGED)
-    return found
+
+def refuse_count(place: str, parts: int, more: str = "") -> None:
+    """Refuse a place without parts, or with more than are read."""
+    if not 1 <= parts <= MAX_PARTS:
+        raise InvalidInput(
+            f"a dataset by reference has 1 to {MAX_PARTS:,} parts, files ending in {SUFFIX};"
+            f" this {place} has {more}{parts:,}",
+            at=("uri",),
+        )
+
+
+def fingerprint(facts: Iterable[tuple[str, int, str]]) -> str:
+    """The hash of names, sizes and what changes with the content, in order."""
+    hashed = hashlib.sha256()
+    for name, size, version in facts:
+        hashed.update(f"{name}\0{size}\0{version}\0".encode(errors="surrogateescape"))
+    return hashed.hexdigest()
 
 
 def _folder(uri: str) -> Path:
@@ -103,8 +120,4 @@ def _folder(uri: str) -> Path:
 
 def _parts(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        return [
-            Path(entry.path)
-            for entry in entries
-            if entry.name.endswith(SUFFIX) and not entry.name.startswith((".", "_")) and entry.is_file()
-        ]
+        return [Path(entry.path) for entry in entries if is_part(entry.name) and entry.is_file()]

@@ -1,6 +1,7 @@
 """A DuckDB that can reach one file, one folder and nothing else, and whose errors are fit to be shown."""
 
 import errno
+import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ def sandbox(folder: Path, files: Sequence[Path], limits: Limits) -> Iterator[duc
             engine's own message is dropped, because it repeats cells of the file.
         OSError: the disk is full.
     """
+    allowed = dict.fromkeys(each for file in files for each in (str(file), glob.escape(str(file))))
     connection = duckdb.connect(
         config={
             "memory_limit": f"{limits.memory_bytes}B",
@@ -35,7 +37,7 @@ def sandbox(folder: Path, files: Sequence[Path], limits: Limits) -> Iterator[duc
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")  # it is printed to stdout
         connection.execute(f"SET allowed_directories = [{text(folder)}]")
-        connection.execute(f"SET allowed_paths = [{', '.join(map(text, files))}]")
+        connection.execute(f"SET allowed_paths = [{', '.join(map(text, allowed))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection

@@ -105,7 +105,7 @@ async def test_the_same_key_registers_once(register, folder):
     [
         ("{root}/../elsewhere", "absolute path of a folder"),
         ("lake/loans", "absolute path of a folder"),
-        ("s3://bucket/prefix", "absolute path of a folder"),
+        ("s3://bucket/prefix", "names nothing in the folders"),
         ("file://elsewhere/etc", "absolute path of a folder"),
         ("file://{root}/%2e%2e/elsewhere", "absolute path of a folder"),
         ("{elsewhere}", "names nothing in the folders"),

@@ -150,3 +150,18 @@ def test_secrets_do_not_show(monkeypatch):
 def test_settings_do_not_change_once_read():
     with pytest.raises(ValidationError):
         Settings().port = 1
+
+
+@pytest.mark.parametrize(
+    "root", ["/lake", "s3://b-1", "s3://b-1/data/{organization}", "s3://{organization}/x/"]
+)
+def test_roots_of_datasets_are_folders_and_prefixes(root):
+    assert Settings(dataset_roots=f"/first,{root}").lake.roots == ("/first", root)
+
+
+@pytest.mark.parametrize(
+    "root", ["lake", "/", "s3://", "s3://b-1/../x", "s3://b-1/a b", "gs://b-1", "s3://B/x"]
+)
+def test_other_roots_are_refused(root):
+    with pytest.raises(ValidationError, match=r"a root of datasets|got the root"):
+        Settings(dataset_roots=root)
