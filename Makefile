@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 
-.PHONY: help demo serve test soak check lint types arrows schema schema-check lock dashboard runtime clean
+.PHONY: help demo serve examples test soak check lint types arrows schema schema-check lock dashboard runtime clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -16,6 +16,9 @@ demo: ## Set up, and start the server with real demonstration data
 serve: ## Set up, and start the server without data
 	@$(MAKE) --no-print-directory --jobs 2 runtime dashboard
 	@$(BIN)/fairmind serve
+
+examples: .venv/dev ## Set up what the examples use; then `.venv/bin/python examples/live.py`
+	@:
 
 test: .venv/dev ## Set up, and run the tests; `make test only=tests/engine` for a part
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(only)

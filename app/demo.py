@@ -63,7 +63,8 @@ SHOWS = (
         features=("body_mass_index", "blood_pressure"),
         dataset="Diabetes patients, progression after a year",
         file="progression",
-        source="Efron et al. (2004), `load_diabetes` of scikit-learn; expectations by a seeded ridge regression.",
+        source="Efron et al. (2004), `load_diabetes` of scikit-learn; expectations by a seeded ridge regression. The source"
+        " does not say which sex is 1 and which is 2.",
     ),
     Show(
         model="saver-segments",
@@ -168,7 +169,8 @@ def _upload(client: Client, missing: Sequence[Show]) -> None:
 def _wait(client: Client, dataset: str) -> None:
     """Show how the reading goes, until it has ended."""
     deadline = time.monotonic() + SECONDS
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Reading the demonstration's data", total=1.0)
         while (now := client.ask(LOOK, id=dataset)["dataset"])["status"] != "COMPLETED":
             if now["error"] or time.monotonic() > deadline:

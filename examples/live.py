@@ -1,8 +1,10 @@
 """The main job, as a client does it: sign in, upload a CSV, start a bias analysis, watch it, read the verdict.
 
-    python examples/live.py                       # against `make demo`
-    python examples/live.py --file my.csv --label outcome --prediction decision --protected race,sex
+    make examples                                           # sets up what it needs
+    .venv/bin/python examples/live.py                       # against `make demo`
+    .venv/bin/python examples/live.py --file my.csv --label outcome --prediction decision --protected race,sex
 
+It looks for the server at the port of this machine that PORT names, 8000 without it; `--url` names any other address.
 Uses public client libraries only: gql (HTTP and WebSocket) and httpx (the upload).
 """
 
@@ -12,11 +14,16 @@ import os
 import sys
 from pathlib import Path
 
-import httpx
-from gql import Client, GraphQLRequest
-from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
-from gql.transport.httpx import HTTPXAsyncTransport
-from gql.transport.websockets import WebsocketsTransport
+try:
+    import httpx
+    from gql import Client, GraphQLRequest
+    from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
+    from gql.transport.httpx import HTTPXAsyncTransport
+    from gql.transport.websockets import WebsocketsTransport
+except ImportError as missing:
+    sys.exit(
+        f"{missing.name} is not installed here: run `make examples`, then `.venv/bin/python examples/live.py`"
+    )
 
 SIGN_IN = (
     "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }"
@@ -31,7 +38,7 @@ DATASETS = """
     found: datasets(first: 100, filter: {nameContains: $name, status: COMPLETED}) { edges { node { id name } } }
   }
 """
-DEMO_MODEL, DEMO_DATASET = "mortgage-approval", "Boston mortgage applications, 1990"
+DEMO_MODEL, DEMO_DATASET, DEMO_SCORE = "mortgage-approval", "Boston mortgage applications, 1990", "score"
 READING = "query ($id: ID!) { dataset(id: $id) { status error } }"
 REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"
 REQUEST_UPLOAD = "mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"
@@ -41,7 +48,7 @@ ANALYSIS_PROGRESS = """
   subscription ($id: ID!) {
     analysisProgress(id: $id) {
       number fraction message status
-      finding { metric attribute value verdict }
+      finding { metric attribute outcome value verdict }
     }
   }
 """
@@ -51,14 +58,18 @@ REPORT = """
       status error
       report {
         summary verdict rows
+        riskAssessment { risk urgency factors }
+        recommendations { title text effects { name before after afterInterval { low high } } settings }
         attributes {
           attribute referenceGroup
-          groups { name size judged metrics { quantity value interval { low high } } }
-          findings { metric value interval { low high } threshold verdict reason }
+          groups { name size judged metrics { quantity outcome value interval { low high } } }
+          findings { ...Judged }
         }
+        intersections { attribute findings { ...Judged } }
       }
     }
   }
+  fragment Judged on Finding { metric outcome value interval { low high } threshold verdict reason }
 """
 
 
@@ -148,6 +159,8 @@ async def own_model(session, name: str) -> str:
 
 def question(asked: argparse.Namespace, model: str, dataset: str) -> dict:
     columns = {"label": asked.label, "prediction": asked.prediction, "protected": asked.protected.split(",")}
+    if score := asked.score or (None if asked.file else DEMO_SCORE):
+        columns["score"] = score
     return {"modelId": model, "datasetId": dataset, "type": "COMPREHENSIVE", "columns": columns}
 
 
@@ -160,18 +173,45 @@ def verdict(analysis: dict) -> int:
         print(f"the analysis {analysis['status'].lower()}: {analysis['error']}")
         return 1
     report = analysis["report"]
-    print(f"\n{report['verdict']}: {report['summary']}\n")
+    risk = report["riskAssessment"]
+    print(f"\n{report['verdict']}: {report['summary']}")
+    print(f"risk {risk['risk'].lower()}, to act: {risk['urgency'].lower().replace('_', ' ')}")
+    for factor in risk["factors"]:
+        print(f"  - {factor}")
     for part in report["attributes"]:
-        print(f"{part['attribute']} (compared with {part['referenceGroup']})")
+        print(f"\n{part['attribute']} (compared with {part['referenceGroup']})")
         for group in part["groups"]:
-            rate = next(each["value"] for each in group["metrics"] if each["quantity"] == "SELECTION_RATE")
-            print(
-                f"    {group['name']:<24} {group['size']:>6}  selected {'—' if rate is None else f'{rate:.1%}'}"
-            )
-        for finding in part["findings"]:
-            value = "undefined" if finding["value"] is None else f"{finding['value']:.3f}"
-            print(f"    {finding['metric']:<34} {value:<9} {finding['verdict']}")
+            for rate in (each for each in group["metrics"] if each["quantity"] == "SELECTION_RATE"):
+                share = "—" if rate["value"] is None else f"{rate['value']:.1%}"
+                print(f"    {group['name']:<24} {group['size']:>6}  {of_class('selected', rate)} {share}")
+        show_findings(part)
+    for part in report["intersections"]:
+        print(f"\n{part['attribute']}")
+        show_findings(part)
+    print("\nWhat to do")
+    for i, advice in enumerate(report["recommendations"], start=1):
+        print(f" {i}. {advice['title']}: {advice['text']}")
+        for effect in advice["effects"]:
+            print(f"      {effect['name']}: {effect['before']:.3f} -> {effect['after']:.3f}{span(effect)}")
+        for setting in advice["settings"]:
+            print(f"      {setting}")
     return 0
+
+
+def show_findings(part: dict) -> None:
+    for finding in part["findings"]:
+        value = "undefined" if finding["value"] is None else f"{finding['value']:.3f}"
+        print(f"    {of_class(finding['metric'], finding):<34} {value:<9} {finding['verdict']}")
+
+
+def of_class(words: str, measured: dict) -> str:
+    """Where there are more than two classes, each is compared with the others, and then all together."""
+    return words if measured["outcome"] is None else f"{words}, {measured['outcome']}"
+
+
+def span(effect: dict) -> str:
+    after = effect["afterInterval"]
+    return "" if after is None else f" [{after['low']:.3f}, {after['high']:.3f}]"
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -180,12 +220,14 @@ def bearer(token: str) -> dict[str, str]:
 
 def asked_for() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The main job of FairMind, end to end.")
-    parser.add_argument("--url", default="http://localhost:8000")
+    port = os.environ.get("PORT") or "8000"
+    parser.add_argument("--url", default=f"http://localhost:{port}", help="of the server, now %(default)s")
     parser.add_argument("--email", default="demo@fairmind.example")
     parser.add_argument("--password", default="boston-mortgages-1990")
     parser.add_argument("--file", type=Path, help="a table to upload; the demo's otherwise")
     parser.add_argument("--label", default="approved")
     parser.add_argument("--prediction", default="predicted")
+    parser.add_argument("--score", help="column with the score behind the decision, if there is one")
     parser.add_argument("--protected", default="race,sex", help="columns, with commas")
     asked = parser.parse_args()
     if asked.file and not os.access(asked.file, os.R_OK):
@@ -196,9 +238,12 @@ def asked_for() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    given = asked_for()
     try:
-        sys.exit(asyncio.run(main(asked_for())))
+        sys.exit(asyncio.run(main(given)))
     except TransportQueryError as refused:
         sys.exit("refused: " + "; ".join(error["message"] for error in refused.errors or []))
     except (TransportConnectionFailed, httpx.TransportError, OSError) as cut_off:
-        sys.exit(f"the server cannot be reached: {cut_off}")
+        sys.exit(
+            f"no server is reached at {given.url}: {cut_off}; another address is named with --url, or PORT"
+        )

@@ -99,9 +99,10 @@ subscription FollowAnalysis($id: ID!) {
 }
 `;
 
-const READ = `# The finished report: the verdict, then what
-# was measured, how sure that is, and why the
-# verdict follows. The id is the analysis's.
+const READ = `# The finished report: the verdict, what it
+# means, what would help and by how much; then
+# what was measured, how sure that is, and why
+# the verdict follows. The id is the analysis's.
 
 query ReadReport($id: ID!) {
   analysis(id: $id) {
@@ -113,6 +114,21 @@ query ReadReport($id: ID!) {
       riskAssessment {
         risk
         urgency
+        factors
+      }
+      recommendations {
+        title
+        text
+        effects {
+          name
+          before
+          after
+          afterInterval {
+            low
+            high
+          }
+        }
+        settings
       }
       attributes {
         attribute
@@ -141,6 +157,18 @@ query ReadReport($id: ID!) {
           reason
         }
       }
+      intersections {
+        attribute
+        findings {
+          metric
+          value
+          interval {
+            low
+            high
+          }
+          verdict
+        }
+      }
     }
   }
 }
@@ -151,7 +179,13 @@ const ASKED = {
     modelId: "",
     datasetId: "",
     type: "COMPREHENSIVE",
-    columns: { label: "approved", prediction: "predicted", protected: ["race", "sex"], features: [] },
+    columns: {
+      label: "approved",
+      prediction: "predicted",
+      score: "score",
+      protected: ["race", "sex"],
+      features: [],
+    },
   },
 };
 
