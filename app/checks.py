@@ -1,5 +1,6 @@
 """What `fairmind doctor` looks at. To add a check: a function that returns a Check, and a row of CHECKS."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -8,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 import app.home
 from app.settings import Settings
-from db.embedded import EmbeddedError
+from db.embedded import EmbeddedError, EmbeddedServer, default_folder
+from db.embedded_folder import is_made
 from db.migrate import newest
 from db.session import APP_ROLE
 
@@ -32,7 +35,8 @@ class Check:
 
 
 def report(chosen: Settings, console: Console) -> int:
-    """Show every check; the exit code is 1 when something needs doing."""
+    """Show every check; the exit code is 1 when something needs doing. Nothing is made where nothing is."""
+    console.print(f"The installation in [bold]{escape(str(chosen.data))}[/]", soft_wrap=True)
     table = Table("check", "", "found", "remedy")
     results = [result for check in CHECKS for result in check(chosen)]
     for result in results:
@@ -51,9 +55,11 @@ def python(chosen: Settings) -> list[Check]:
 
 def signing(chosen: Settings) -> list[Check]:
     """Where the key of the tokens comes from; a weak one in production stops the settings themselves."""
-    found = (
-        "JWT_SECRET_KEY" if chosen.jwt_secret_key else f"made by this machine, in {chosen.data / 'secret'}"
+    kept = chosen.data / "secret"
+    made = (
+        f"made by this machine, in {kept}" if kept.exists() else f"will be made at the first start, in {kept}"
     )
+    found = "JWT_SECRET_KEY" if chosen.jwt_secret_key else made
     return [Check(name="signing key", good=True, found=found)]
 
 
@@ -90,8 +96,11 @@ def graphiql(chosen: Settings) -> list[Check]:
 
 def database(chosen: Settings) -> list[Check]:
     """Whether the database answers, has our shape, and keeps organizations apart."""
+    folder = chosen.data / "postgres"
     try:
-        with app.home.embedded(chosen) as server:
+        if chosen.database_url is None and not is_made(folder):
+            return [_not_set_up(chosen)]
+        with contextlib.nullcontext() if chosen.database_url else EmbeddedServer.shared(folder) as server:
             url = server.url(app.home.DATABASE) if server else app.home.given(chosen)
             engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), hide_parameters=True)
             try:
@@ -107,6 +116,16 @@ def database(chosen: Settings) -> list[Check]:
                 name="database", good=False, found=said, remedy="see that it runs and DATABASE_URL is right"
             )
         ]
+
+
+def _not_set_up(chosen: Settings) -> Check:
+    """Looking would make it; that is for the commands that serve."""
+    remedy = "`make serve` does that"
+    if chosen.data == default_folder("demo"):
+        remedy = "`make demo` does that"
+    elif is_made(default_folder("demo") / "postgres"):
+        remedy += "; for what `make demo` has set up: `fairmind doctor --demo`"
+    return Check(name="database", good=False, found="not set up yet", remedy=remedy)
 
 
 def _database_checks(ask: Callable[..., object], where: str) -> list[Check]:

@@ -149,9 +149,12 @@ def export_schema(
 
 
 @cli.command()
-def doctor() -> None:
+def doctor(
+    demo: Annotated[bool, typer.Option("--demo", help="Look at what `make demo` has set up.")] = False,
+) -> None:
     """Look at everything this installation rests on: one row a check, with the remedy."""
-    raise typer.Exit(app.checks.report(settings(), Console()))
+    chosen = settings()
+    raise typer.Exit(app.checks.report(app.home.for_demo(chosen) if demo else chosen, Console()))
 
 
 def main() -> None:

@@ -36,6 +36,9 @@ RISKS = {Risk.LOW: "green", Risk.MODERATE: "yellow", Risk.HIGH: "red", Risk.CRIT
 MOST_GROUPS = 20
 MOST_CROSSED = 3
 MOST_QUANTITIES = 4
+NARROW = 100
+"""Characters a line below which tables hold fewer columns, so that no name of a metric is cut."""
+FEWER_QUANTITIES = 2
 MOST_ADVICE = 5
 ORDER = (Verdict.FAIL, Verdict.WARNING, Verdict.PASS, Verdict.INSUFFICIENT_EVIDENCE)
 
@@ -79,7 +82,7 @@ def _about(report: BiasReport) -> str:
 
 
 def _groups(report: AttributeReport, console: Console) -> None:
-    quantities = _quantities(report)
+    quantities = _quantities(report)[: FEWER_QUANTITIES if console.width < NARROW else MOST_QUANTITIES]
     against = f", compared with {report.reference_group}" if report.reference_group is not None else ""
     table = Table(
         title=plain(f"{report.attribute}{against}"), title_justify="left", title_style="bold", box=SIMPLE_HEAD
@@ -107,7 +110,7 @@ def _quantities(report: AttributeReport) -> list[tuple[Quantity, str | None]]:
     compared = [quantity for finding in report.findings for quantity in METRICS[finding.metric].of]
     ordered = dict.fromkeys([*compared, *(quantity for quantity, _ in measured)])
     found = [each for quantity in ordered for each in measured if each[0] is quantity]
-    return found[:MOST_QUANTITIES]
+    return found
 
 
 def _metric(group: GroupReport, quantity: Quantity, outcome: str | None) -> GroupMetric | None:
@@ -125,37 +128,69 @@ def _with(value: float, interval: Interval | None) -> str:
 def _findings(attribute: str, findings: Sequence[Finding], console: Console) -> None:
     if not findings:
         return
+    narrow = console.width < NARROW
     table = Table(
-        title=plain(f"{attribute}: findings"), title_justify="left", title_style="bold", box=SIMPLE_HEAD
+        title=plain(f"{attribute}: findings"),
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=not narrow,
     )
     table.add_column("verdict", no_wrap=True)
-    table.add_column("metric")
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("interval", justify="right", no_wrap=True)
-    table.add_column("limit", justify="right", no_wrap=True)
-    table.add_column("p (BH)", justify="right", no_wrap=True)
-    table.add_column("between", overflow="fold")
-    for each in sorted(findings, key=lambda f: (ORDER.index(f.verdict), -(distance(f) or 0.0))):
-        metric = each.metric.replace("_", " ")
-        sign = "at least" if each.fair > 0 else "at most"
-        p = (
-            ""
-            if each.p_value_bh is None
-            else number(each.p_value_bh)
-            if each.p_value_bh >= 0.001
-            else "<0.001"
-        )
-        who = f"{each.lowest} – {each.highest}" if each.lowest and each.highest else each.highest or ""  # noqa: RUF001
-        table.add_row(
-            f"[{COLOURS[each.verdict]}]{WORDS[each.verdict]}[/]",
-            plain(metric if each.outcome is None else f"{metric}, {each.outcome}"),
-            "" if each.value is None else number(each.value),
-            "" if each.interval is None else escape(between(each.interval)),
-            f"{sign} {number(each.threshold)}",
-            p,
-            plain(who if each.value is not None else each.reason.partition(" Not compared:")[0]),
-        )
+    table.add_column("metric", no_wrap=True, min_width=max(len(each.metric) for each in findings))
+    for name in ("value", "interval", "limit"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("p (BH)", justify="right", no_wrap=True)
+        table.add_column("between", overflow="fold")
+    ordered = sorted(findings, key=lambda f: (ORDER.index(f.verdict), -(distance(f) or 0.0)))
+    for each in ordered:
+        table.add_row(*_compared(each, narrow=narrow), *(() if narrow else _between(each)))
     console.print(table)
+    if narrow:
+        _reasons([each for each in ordered if each.value is None], console)
+
+
+def _reasons(unjudged: Sequence[Finding], console: Console) -> None:
+    """Why some have no value, each reason once."""
+    for reason in dict.fromkeys(_unjudged(each) for each in unjudged):
+        names = "; ".join(_named(each, ", ") for each in unjudged if _unjudged(each) == reason)
+        console.print(f"[dim]{names}: {plain(reason)}[/]")
+    if unjudged:
+        console.print()
+
+
+def _compared(finding: Finding, *, narrow: bool) -> tuple[str, ...]:
+    """Verdict, metric, value, interval and limit."""
+    least, most, comma = ("≥", "≤", ",\n") if narrow else ("at least", "at most", ", ")
+    sign = least if finding.fair > 0 else most
+    return (
+        f"[{COLOURS[finding.verdict]}]{WORDS[finding.verdict]}[/]",
+        _named(finding, comma),
+        "" if finding.value is None else number(finding.value),
+        "" if finding.interval is None else escape(between(finding.interval)),
+        f"{sign} {number(finding.threshold)}",
+    )
+
+
+def _between(finding: Finding) -> tuple[str, str]:
+    """The p-value, and the groups that are furthest apart, or why none are."""
+    found = finding.p_value_bh
+    p = "" if found is None else number(found) if found >= 0.001 else "<0.001"
+    if finding.value is None:
+        return p, plain(_unjudged(finding))
+    ends = [end for end in (finding.lowest, finding.highest) if end]
+    return p, plain(" – ".join(ends))  # noqa: RUF001
+
+
+def _named(finding: Finding, comma: str) -> str:
+    """The metric, and the class that it is about."""
+    words = [finding.metric.replace("_", " "), *([] if finding.outcome is None else [plain(finding.outcome)])]
+    return comma.join(words)
+
+
+def _unjudged(finding: Finding) -> str:
+    return finding.reason.partition(" Not compared:")[0]
 
 
 def _meaning(report: BiasReport, console: Console) -> None:

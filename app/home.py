@@ -35,7 +35,7 @@ console = Console(stderr=True, highlight=False)
 def run(chosen: Settings, *, demo: bool) -> int:
     """Run everything until told to stop; returns the exit code."""
     if demo:
-        chosen = _for_demo(chosen)
+        chosen = for_demo(chosen)
     app.logs.set_up(chosen.log_level, debug=chosen.debug)
     _check_ports(chosen)
     key = secret(chosen)
@@ -66,7 +66,7 @@ def _establish_demo(people: People) -> None:
         ) from None
 
 
-def _for_demo(chosen: Settings) -> Settings:
+def for_demo(chosen: Settings) -> Settings:
     """A place of its own, and a terminal that shows only what a person asked for; settings that are given hold."""
     if chosen.production or chosen.host not in LOOPBACK:
         raise Conflict(

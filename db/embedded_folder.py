@@ -27,6 +27,11 @@ def locked(file: Path) -> int | None:
     return lock
 
 
+def is_made(folder: Path) -> bool:
+    """Whether a server has been set up in this folder."""
+    return (folder / "data" / "PG_VERSION").exists()
+
+
 class ServerFolder:
     """Holds `lock`, taken for as long as the owning process lives, `data`, private, and `server.log`."""
 
@@ -69,7 +74,7 @@ class ServerFolder:
         """Make the data if there are none: elsewhere, then renamed: no kill leaves half of them."""
         for left in self.path.glob("new-*"):
             shutil.rmtree(left, ignore_errors=True)
-        if (self.data / "PG_VERSION").exists():
+        if is_made(self.path):
             return
         fresh = Path(tempfile.mkdtemp(prefix="new-", dir=self.path))
         own(fresh)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import engine.fairness.analysis
 from app.audit_rules import Code, Rule, decide, rule
 from engine.errors import InvalidInput
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Metric
+from engine.fairness.words import number
 from engine.tables.ingest import ingest
 from engine.values import ModelType
 
@@ -102,6 +104,26 @@ def test_a_person_reads_groups_findings_and_the_sentence(audit):
     assert "No comparison is clearly beyond its limit" in done.stdout
     assert "\x1b" not in done.stdout, "colours are for terminals"
     assert done.stderr == ""
+
+
+def test_in_a_narrow_terminal_no_metric_and_no_number_is_cut(audit, monkeypatch, credit):
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = audit(CREDIT, *COLUMNS, code=Code.CLEAN).stdout
+    assert max(map(len, printed.splitlines())) <= 80 and "…" not in printed
+    (sex,) = (part for part in credit.attributes if part.attribute == "sex")
+    shown = printed.partition("sex: findings")[2].partition("age_band,")[0]
+    for finding in sex.findings:
+        words = (finding.verdict, finding.metric.replace("_", " "), number(finding.value))
+        assert re.search(r" +".join(map(re.escape, words)), shown), words
+
+
+def test_in_a_narrow_terminal_each_reason_stands_once(audit, monkeypatch):
+    # 190 rows are in the smaller age band: no finding on it is judged, each for the same reason but one rate
+    monkeypatch.setenv("COLUMNS", "80")
+    done = audit(CREDIT, *COLUMNS, *PARITY, "--min-group-size", "200", code=Code.CLEAN)
+    said = " ".join(done.stdout.split())
+    assert "demographic parity difference; demographic parity ratio; disparate impact: Comparing" in said
+    assert said.count("needs two groups of age_band") == 1
 
 
 def test_each_way_to_end_has_its_exit_code(process):

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.home import alone
+from app.home import alone, for_demo
 from app.settings import Settings
 from auth.tokens import Tokens
+from db.embedded import default_folder
 from tests.app.conftest import CHECKOUT
 from tests.conftest import SECRET
 
@@ -173,6 +174,35 @@ def test_the_doctor_names_what_is_amiss_and_its_remedy(fairmind, tmp_path):
 def test_the_doctor_survives_a_database_that_is_no_address(fairmind, port):
     done = fairmind("doctor", PORT=str(port), COLUMNS="200", DATABASE_URL="not an address")
     assert done.returncode == 1 and "✗" in rows(done.stdout)["database"]
+
+
+def test_the_doctor_makes_nothing_where_nothing_is_set_up(fairmind, port, tmp_path):
+    done = fairmind(
+        "doctor",
+        PORT=str(port),
+        COLUMNS="200",
+        DATABASE_URL=None,
+        JWT_SECRET_KEY=None,
+        DATA_PATH=str(tmp_path / "none"),
+    )
+    found = rows(done.stdout)
+    assert done.returncode == 1 and str(tmp_path / "none") in done.stdout
+    assert "not set up yet" in found["database"] and "`make serve` does that" in found["database"]
+    assert "will be made" in found["signing key"]
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_doctor_looks_at_an_installation_that_is_not_running(fairmind, port, place):
+    given = {"DATABASE_URL": None, "DATA_PATH": str(place / "rested"), "ENVIRONMENT": None}
+    assert fairmind("migrate", **given).returncode == 0
+    done = fairmind("doctor", "--demo", **given, PORT=str(port), COLUMNS="200")
+    found = rows(done.stdout)
+    assert "✓" in found["database"] and "✓" in found["row-level security"], done.stdout
+
+
+def test_the_doctor_knows_where_the_demonstration_lives(monkeypatch):
+    monkeypatch.delenv("DATA_PATH", raising=False)
+    assert for_demo(Settings(_env_file=None)).data == default_folder("demo")
 
 
 def test_a_port_that_is_taken_is_one_line_at_once(fairmind):
