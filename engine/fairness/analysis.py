@@ -344,7 +344,8 @@ NOTES = (
     "Gaps between groups have simultaneous max-t intervals over all pairs of groups: bootstrap samples are"
     " multinomial draws from the counts, and variances are smoothed by (k + 2) / (n + 4), so that rates of"
     " 0 and 1 have an error too. Ratios are treated likewise on the logarithmic scale, half a row added to"
-    " k and n; where a rate is 0 the interval is extended to the observed ratio of 0.",
+    " k and n, with variances smoothed by (k + 1) / (n + 2), and are never surer than independent normal errors of"
+    " these variances would make them; where a rate is 0 the interval is extended to the observed ratio of 0.",
     "Other quantities of groups have the error that bootstrap draws show, and are compared likewise; curves, such"
     " as distributions, by their largest distance and the largest change of it in draws.",
     "The intervals of one finding hold together; verdicts follow them. p-values ask whether there is any gap, and"

@@ -102,10 +102,14 @@ def linear(k: Numbers, n: Numbers) -> tuple[Floats, Floats]:
 
 
 def logarithmic(k: Numbers, n: Numbers) -> tuple[Floats, Floats]:
-    """Logarithms of rates, half a row added so that 0 has one, and their smoothed variances."""
-    smooth = (k + 2) / (n + 4)
+    """Logarithms of rates, half a row added so that 0 has one, and their variances about (1 - p) / (p n).
+
+    Variances are smoothed to (k + 1) / (n + 2): more would make the logarithm of a rate of 0 look surer than it
+    is, and 0 of 30 against 3 of 30 would pass for a difference.
+    """
+    smooth = (k + 1) / (n + 2)
     centre = np.where(n > 0, np.log((k + 0.5) / (n + 0.5)), np.nan)
-    return centre, (1 - smooth) / (smooth * (n + 4))
+    return centre, (1 - smooth) / (smooth * (n + 2))
 
 
 def linked(
@@ -121,9 +125,9 @@ def logarithmic_linked(
     k: Numbers, n: Numbers, link: Callable[[Numbers], Numbers], slope: Callable[[Numbers], Numbers]
 ) -> tuple[Floats, Floats]:
     """As `logarithmic`, of a rising function; half a row is added on either side, so that its ends have a logarithm."""
-    smooth, variance = (k + 2) / (n + 4), linear(k, n)[1]
+    smooth = (k + 1) / (n + 2)
     centre = np.where(n > 0, np.log(link((k + 0.5) / (n + 1))), np.nan)
-    return centre, (slope(smooth) / link(smooth)) ** 2 * variance
+    return centre, (slope(smooth) / link(smooth)) ** 2 * smooth * (1 - smooth) / (n + 2)
 
 
 def largest_pair(error: Floats, variance: Floats, candidates: int = CANDIDATES) -> Floats:

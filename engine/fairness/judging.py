@@ -77,6 +77,9 @@ class Side:
     scaled: Scaled | None = None
     """None for curves."""
     statistics: list[Floats]
+    chance: Floats | None = None
+    """The same of independent normal errors, for ratios: a group without a single favourable row shows no error in
+    any draw, and its logarithm has the largest of all."""
 
     @property
     def possible(self) -> bool:
@@ -256,12 +259,21 @@ def _draw(table: Table, sides: Sequence[Side], options: BiasOptions, drawn: Call
         side.scaled = scaled(
             side.comparison, scale, pilot if pilot is not None else side.comparison.cells[None]
         )
+        if scale is Scale.LOG and side.scaled.formula is not None:
+            side.chance = _by_chance(side.scaled, side.form, options)
     done = 0
     for block in table.draws(places, options.bootstrap_samples, options.seed):
         for side in sides:
             side.take(block)
         done += len(block)
         drawn(done)
+
+
+def _by_chance(of: Scaled, form: Form, options: BiasOptions) -> Floats:
+    """The largest deviation in each of as many draws of normal errors with the variances of the groups."""
+    draw = np.random.default_rng(options.seed + 2)
+    error = draw.normal(size=(options.bootstrap_samples, of.variance.size)) * np.sqrt(of.variance)
+    return _studentised(form, error, np.broadcast_to(of.variance, error.shape), of.of.reference)
 
 
 def _studentised(form: Form, error: Floats, variance: Floats, at: int | None) -> Floats:
@@ -295,8 +307,11 @@ def _finding(
     elif math.isnan(value):
         reason = undefined(spec, excluded)
     else:
-        statistics = np.max([np.concatenate(side.statistics) for side in sides], axis=0)
-        quantile = float(np.quantile(statistics, options.confidence))
+        chances = [np.max([np.concatenate(side.statistics) for side in sides], axis=0)]
+        normal = [side.chance for side in sides if side.chance is not None]
+        if len(normal) == len(sides):
+            chances.append(np.max(normal, axis=0))
+        quantile = max(float(np.quantile(each, options.confidence)) for each in chances)
         if spec.form not in BALANCES and all(side.scaled is not None for side in sides):
             # never below that of one pair: where rates are 0 or 1 no draw shows an error, and yet there is one
             quantile = max(quantile, NormalDist().inv_cdf((1 + options.confidence) / 2))
@@ -306,7 +321,7 @@ def _finding(
         interval = Interval(low=min(low, value), high=max(high, value))  # 0 has no logarithm
         if spec.form is not Form.SCORE:
             observed = max(side.observed() for side in sides)
-            p_value = float((1 + (statistics >= observed).sum()) / (1 + statistics.size))
+            p_value = max(float((1 + (each >= observed).sum()) / (1 + each.size)) for each in chances)
             detectable = _detectable(spec, sides, quantile)
         if verdict(interval, spec.fair, limit) is Verdict.WARNING:
             needed = _rows_to_settle(sides, value, interval, limit)
