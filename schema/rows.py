@@ -144,7 +144,9 @@ class AnalysisOptions:
     max_depth: int
     score_threshold: float
     k: int
+    lipschitz: float
     suppress_below: int
+    metrics: list[Metric]
 
 
 @face(t.Analysis)

@@ -12,7 +12,7 @@ from db.tables.base import Owned, now
 
 
 class Role(StrEnum):
-    """What a person is to their organization; auth/permissions.py says what each may do."""
+    """What a person is to their organization; `permissions` of a user says what follows."""
 
     ADMIN = "admin"
     ANALYST = "analyst"

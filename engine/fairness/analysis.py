@@ -351,6 +351,6 @@ NOTES = (
     "The intervals of one finding hold together; verdicts follow them. p-values ask whether there is any gap, and"
     " are also given adjusted over all findings of the report, by Holm and by Benjamini and Hochberg.",
     "Pass: the whole interval is acceptable. Fail: none of it is. Warning: it straddles the limit."
-    " Insufficient evidence: fewer than two groups have min_group_size rows, and as many in the"
+    " Insufficient evidence: fewer than two groups have minGroupSize rows, and as many in the"
     " denominator of the rate that is compared.",
 )

@@ -201,7 +201,8 @@ class BiasOptions:
     min_group_size: int = 30
     """Smaller groups are shown but never judged; also the least number of rows a rate must rest on."""
     thresholds: Sequence[Threshold] = ()
-    """Overrides of the default limits: 0.1 for differences, 0.8 for ratios, 0.9 for consistency."""
+    """Overrides of the default limits: 0.1 for differences and distances, but 0.05 for those of calibration errors and
+    Brier scores; 0.2 for indices of inequality; 0.8 for ratios and balances; 0.9 for consistency."""
     references: Sequence[Reference] = ()
     """Groups to compare with; by default the largest judged one of each attribute."""
     bands: Sequence[Bands] = ()

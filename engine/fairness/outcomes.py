@@ -183,7 +183,7 @@ def _on_weights(there: bool) -> tuple[str, ...]:
     if not there:
         return ()
     return (
-        "Rows count by their weights. For intervals, and to see whether a rate rests on min_group_size rows, a group"
+        "Rows count by their weights. For intervals, and to see whether a rate rests on minGroupSize rows, a group"
         " counts as its effective number of rows, (sum of weights)^2 / sum of squared weights (Kish).",
     )
 

@@ -241,7 +241,12 @@ def _nearer(finding: Finding, after: Measured, before: Measured) -> bool:
 
 def _effect(name: str, before: Measured, after: Measured) -> Effect:
     return Effect(
-        name=str(name), before=before[0], before_interval=before[1], after=after[0], after_interval=after[1]
+        name=str(name),
+        before=before[0],
+        before_interval=before[1],
+        after=after[0],
+        after_interval=after[1],
+        metric=name if isinstance(name, Metric) else None,
     )
 
 

@@ -70,7 +70,7 @@ class GroupReport:
     """The value of each attribute, null where it is missing."""
     size: Count
     judged: bool
-    """False for groups smaller than min_group_size: shown, but part of no comparison."""
+    """False for groups smaller than minGroupSize: shown, but part of no comparison."""
     reason: str | None
     """Why the group is not judged; null when it is."""
     metrics: tuple[GroupMetric, ...]
@@ -223,11 +223,13 @@ class Effect:
     """A number before and after a change, each with its interval, on the analysis's own rows."""
 
     name: str
-    """What changes, such as "demographic_parity_difference" or "accuracy"."""
+    """What changes: a metric, in lower case, or something else that is told beside it, such as "accuracy"."""
     before: float
     before_interval: Interval | None
     after: float
     after_interval: Interval | None
+    metric: Metric | None = None
+    """The same where it is a metric; null for others, such as accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ class ColumnProfile:
     distinct_is_exact: bool
     """False when the table is so long that the number is an estimate, off by some percent."""
     minimum: str | None
-    """As text; None for strings, which have no order worth showing, and for columns without values."""
+    """As text; null for strings, which have no order worth showing, and for columns without values."""
     maximum: str | None
     top_values: tuple[ValueCount, ...] = ()
     """At most ten, most frequent first; empty when nearly every row has its own value, so that no

@@ -9,7 +9,7 @@ from fairlearn.metrics import demographic_parity_difference, equalized_odds_diff
 from fairlearn.postprocessing import ThresholdOptimizer
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from engine.fairness import AnalysisType, BiasColumns, BiasOptions
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Metric
 from engine.fairness.analysis import run
 from engine.fairness.rules import (
     Aim,
@@ -270,6 +270,13 @@ def test_too_few_rows_are_no_gap_to_mend(tmp_path):
     )
     found = report(data, tmp_path)
     assert [r.title for r in found.recommendations] == ["Gather more rows to settle group"]
+
+
+def test_effects_name_their_metric_and_what_it_costs_has_none(tmp_path):
+    found = report(unfair(3000), tmp_path)
+    named = {each.name: each.metric for advice in found.recommendations for each in advice.effects}
+    assert named["demographic_parity_difference"] is Metric.DEMOGRAPHIC_PARITY_DIFFERENCE
+    assert named["accuracy"] is None
 
 
 @pytest.mark.parametrize("score", [0.3, 0.8])

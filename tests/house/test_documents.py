@@ -62,6 +62,15 @@ def test_each_metric_is_explained() -> None:
     assert [metric for metric in Metric if f"`{metric}`" not in page] == []
 
 
+def test_each_mutation_that_may_be_sent_twice_is_named(schema: GraphQLSchema) -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    section = page.partition("## Starting work twice\n")[2].partition("\n## ")[0]
+    assert schema.mutation_type is not None
+    safe = [name for name, field in schema.mutation_type.fields.items() if "idempotencyKey" in field.args]
+    assert len(safe) >= 5
+    assert [name for name in safe if f"`{name}`" not in section] == []
+
+
 def test_there_is_something_to_check() -> None:
     assert len(documents()) >= 5
     assert len(links()) >= 10

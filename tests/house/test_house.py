@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import schema.values
-from tests.walk import LIVE
+from engine.fairness import METRICS
+from tests.walk import LIVE, SDL
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("app", "auth", "db", "engine", "jobs", "resolvers", "schema")
@@ -26,6 +27,37 @@ def sources() -> list[Path]:
 def test_the_published_schema_is_the_one_that_runs():
     published = (ROOT / "schema.graphql").read_text()
     assert published.strip() == LIVE.as_str().strip(), "run `make schema`"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("BiasOptionsInput", "AnalysisOptions"),
+        ("BiasColumnsInput", "AnalysisColumns"),
+        ("ThresholdInput", "AnalysisThreshold"),
+        ("BandsInput", "AnalysisBands"),
+        ("ReferenceInput", "AnalysisReference"),
+    ],
+)
+def test_whatever_an_analysis_is_asked_can_be_read_back(asked, shown):
+    assert SDL.type_map[asked].fields.keys() == SDL.type_map[shown].fields.keys()
+
+
+def test_descriptions_speak_the_words_of_the_api():
+    """A client knows camel case and null, and none of our files."""
+    ours = re.compile(r"\b[a-z]+_[a-z_]+\b|\bNone\b|\w\.py\b")
+    kinds = [kind for kind in SDL.type_map.values() if not kind.name.startswith("__")]
+    described = {kind.name: kind.description for kind in kinds}
+    for kind in kinds:
+        for name, field in getattr(kind, "fields", {}).items():
+            described[f"{kind.name}.{name}"] = field.description
+    assert len(described) > 200
+    assert {place: text for place, text in described.items() if ours.search(text or "")} == {}
+
+
+def test_every_default_limit_is_told_where_limits_are_set():
+    said = SDL.type_map["BiasOptionsInput"].fields["thresholds"].description
+    assert {f"{spec.limit:g}" for spec in METRICS.values()} == set(re.findall(r"\d\.\d+", said))
 
 
 @pytest.mark.parametrize("name", PACKAGES)
