@@ -9,10 +9,11 @@ from engine.fairness.evidence import Evidence, Family, Summary
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.outcomes import Decisions, decisions, favorable_labels, table
 from engine.fairness.quantity import Cells
-from engine.fairness.remedies import Ground, recommendations
+from engine.fairness.remedies import recommendations
 from engine.fairness.report import AttributeReport, Recommendation
-from engine.fairness.scores import Scores, score_table, thresholds
+from engine.fairness.scores import Scores, decidable, score_table
 from engine.fairness.scores import summarise as summarise_scores
+from engine.fairness.simulating import Ground
 from engine.fairness.tables import Table
 from engine.tables.part import Part
 from engine.values import Tell
@@ -61,13 +62,15 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
 
     def ground(name: str) -> Ground:
         attributes = (next(i for i, axis in enumerate(data.protected) if axis.name == name),)
-        decided, of_scores = table(data, attributes), scored(attributes)
-        if scores is None or of_scores is None:
+        decided = table(data, attributes)
+        if scores is None:
             return Ground(decided=decided)
+        counts, least = decidable(scores, favorable, decided, attributes)
         return Ground(
             decided=decided,
-            scored=of_scores,
-            least=thresholds(scores, favorable, decided, attributes),
+            scored=scored(attributes),
+            counts=counts,
+            least=least,
             threshold=scores.threshold if columns.prediction is None else None,
         )
 
@@ -101,7 +104,7 @@ def _missing(data: Decisions, columns: BiasColumns, scores: Scores | None) -> st
         return "Read the rows again with the score, and it could be."
     if scores.too_fine:
         return "The protected columns split the scores too finely; ask for fewer of them at once."
-    if not len(scores.sums):
+    if not scores.labelled.any():
         return f"None of {scores.rows:,} rows has both a label and a finite score."
     return None
 

@@ -1,40 +1,44 @@
 """What to do about a finding, and what it would have brought on the rows of this analysis.
 
-Everything is simulated on counts. Thresholds are chosen on one half of the rows and measured on the other, both
-ways round, so that the effects are not flattered by the choice.
+Everything is simulated on counts. What thresholds bring is measured in `simulating`; here is which of them are
+remedies, and in which words they are offered.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
-from engine.fairness.advice import acceptable, look_into, more_rows, open_findings
+from engine.fairness.advice import LAW, acceptable, look_into, more_rows, open_findings
 from engine.fairness.groups import judged
-from engine.fairness.intervals import Floats, wilson
-from engine.fairness.judging import judge
 from engine.fairness.metrics import METRICS, QUANTITIES, Metric
-from engine.fairness.of_scores import Layer
 from engine.fairness.options import BiasOptions
-from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.report import AttributeReport, Effect, Finding, Interval, Recommendation
-from engine.fairness.rules import (
-    LOSS,
-    Aim,
-    Choose,
-    Rule,
-    crossfitted,
-    group_thresholds,
-    most_accurate,
-    outcomes,
-    reject_option,
-    single_threshold,
+from engine.fairness.quantity import Cells
+from engine.fairness.report import AttributeReport, Effect, Finding, Recommendation
+from engine.fairness.rules import Aim
+from engine.fairness.simulating import (
+    Ground,
+    Kind,
+    Measured,
+    Rows,
+    Trial,
+    beyond,
+    closes,
+    inverted,
+    measured_again,
+    one_sided,
+    part_of,
+    rows_for,
+    selection,
+    trials,
+    worth_it,
 )
 from engine.fairness.tables import Places, Table
-from engine.fairness.words import number, plural
+from engine.fairness.words import capital, number, plural
 
 ACCURACY = "accuracy"
+SELECTION = "selection_rate"
 OTHERS = "small groups together"
 
 AIMS: Mapping[Metric, Aim] = MappingProxyType(
@@ -50,29 +54,32 @@ AIMS: Mapping[Metric, Aim] = MappingProxyType(
     }
 )
 """Metrics that thresholds can mend, and the rates to make alike for it."""
-
-LAW = (
-    "Treating groups by different thresholds may be unlawful in some places, even where it makes outcomes more"
-    " alike: take legal advice first."
+RATES: Mapping[Aim, str] = MappingProxyType(
+    {
+        Aim.SELECTION: "selection rates",
+        Aim.OPPORTUNITY: "true positive rates",
+        Aim.FALSE_ALARMS: "false positive rates",
+        Aim.ODDS: "true and false positive rates",
+    }
 )
-SIMULATED = (
-    "Simulated on the rows of this analysis: thresholds were chosen on one half of the rows and measured on the"
-    " other, and the intervals take them as given. Other data may behave differently."
+TITLES: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.GROUPS: "Set the threshold for each group of {}",
+        Kind.SINGLE: "Move the one threshold for all groups of {}",
+        Kind.REJECT: "Decide close cases in favour of disadvantaged groups of {}",
+    }
 )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Ground:
-    """What is known of the groups of one attribute."""
-
-    decided: Table
-    """Label by prediction."""
-    scored: Table | None = None
-    """Label by bin of the score, where it can be simulated with."""
-    least: Floats | None = None
-    """Shape (bins,): the least score of each bin; with `scored`."""
-    threshold: float | None = None
-    """From which score decisions were favourable, where they were made so."""
+NAMES: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.GROUPS: "a threshold for each group",
+        Kind.SINGLE: "one other threshold for all",
+        Kind.REJECT: "close cases decided by group",
+    }
+)
+HALVES = (
+    "Thresholds were chosen on one half of the rows and measured on the other, and the intervals take them as given."
+    " Other data may behave differently."
+)
 
 
 def recommendations(
@@ -95,7 +102,7 @@ def recommendations(
     found: list[Recommendation] = []
     for finding, report in open_findings(reports, tuple(AIMS)):
         if acceptable(finding):
-            found.append(more_rows(finding))
+            found.append(more_rows(finding, report))
             continue
         ground = ground_of(report.attribute)
         found += _with_thresholds(finding, ground, options, missing)
@@ -106,137 +113,150 @@ def recommendations(
 def _with_thresholds(
     finding: Finding, ground: Ground, options: BiasOptions, missing: str | None
 ) -> Iterator[Recommendation]:
-    title = METRICS[finding.metric].title
-    aim = AIMS.get(finding.metric)
-    if aim is None:
-        yield look_into(finding)
+    title, aim, classes = METRICS[finding.metric].title, AIMS.get(finding.metric), len(ground.decided.classes)
+    if aim is None or classes != 2:
+        yield look_into(finding, classes)
         return
-    if missing is not None or ground.scored is None or ground.least is None:
+    if missing is not None:
         yield Recommendation(
             title=f"Give what it takes to simulate other thresholds for {finding.attribute}",
-            text=f"The {title} could be lowered by other thresholds, but what that brings cannot be simulated"
-            f" here. {missing or 'With the score behind each decision and a label, it could.'}",
+            text=f"Other thresholds might mend the {title}, but what they bring cannot be simulated here. {missing}",
             attribute=finding.attribute,
             effects=(),
         )
         return
-    tries = list(_tried(finding, aim, ground.scored, ground.least, ground, options))
-    if not tries:
+    rows = rows_for(finding, aim, ground, options)
+    if rows is None:
         yield Recommendation(
-            title=f"Improve the model for {finding.attribute}",
-            text=f"No threshold that was tried on these rows brought the {title} nearer to its limit. Look at the"
-            " labels and features of the groups, and gather more rows of the smallest.",
+            title=f"Gather more rows with a score for {finding.attribute}",
+            text=f"Other thresholds might mend the {title}, but fewer than two groups have"
+            f" {options.min_group_size:,} rows with all that it takes to simulate them: a score, and a label where"
+            " the rates compared need one.",
             attribute=finding.attribute,
             effects=(),
         )
-    yield from tries
-
-
-def _tried(
-    finding: Finding, aim: Aim, scored: Table, least: Floats, ground: Ground, options: BiasOptions
-) -> Iterator[Recommendation]:
-    """Rules of thresholds that brought the metric nearer to its fair value."""
-    every = scored.cells[:, [Layer.UNFAVORABLE, Layer.FAVORABLE]].astype(np.int64)
-    places = np.flatnonzero(judged(scored, options) & (every.sum((1, 2)) >= options.min_group_size))
-    counts = every[places]
-    if len(places) < 2:
         return
-    present = _present(ground, counts, places, least)
-    before = _measured(_as_table(scored, places, present), finding, options)
-    share = _accuracy(present, options)
-    at = float(least[min(most_accurate(counts), len(least) - 1)])
-    if ground.threshold is not None:
-        at = ground.threshold
-    named = METRICS[finding.metric].title
-    rules: tuple[tuple[str, str, Choose], ...] = (
-        (
-            f"Set the threshold for each group of {finding.attribute}",
-            f"A threshold of its own for each group, chosen to bring the {named} down at the least loss of"
-            f" accuracy. {LAW}",
-            lambda c: group_thresholds(c, aim),
-        ),
-        (
-            f"Move the one threshold for all groups of {finding.attribute}",
+    tried = list(trials(rows, options))
+    remedies = [each for each in tried if closes(rows, each) and worth_it(rows, each, options)]
+    if not remedies:
+        yield _improve(rows, tried, options)
+    for each in remedies:
+        yield Recommendation(
+            title=TITLES[each.kind].format(finding.attribute),
+            text=f"{_how(rows, each, options)} {_where(rows, options)}{_backwards(rows, options)}",
+            attribute=finding.attribute,
+            effects=tuple(_effects(rows, each, options)),
+            settings=each.settings,
+        )
+
+
+def _how(rows: Rows, trial: Trial, options: BiasOptions) -> str:
+    """What a rule does, in words."""
+    if trial.kind is Kind.SINGLE:
+        return (
             "One other threshold for everyone: of those that cost at most one point of accuracy on the rows where it"
-            " was chosen, the one with the smallest gap.",
-            lambda c: single_threshold(c, aim, share[0] - LOSS),
-        ),
-        (
-            f"Decide close cases in favour of disadvantaged groups of {finding.attribute}",
-            f"Scores near {at:.4g} are uncertain. In a band around it, groups that get less than all rows together are"
-            f" decided favourably and the others are not. {LAW}",
-            lambda c: reject_option(c, aim, least, at),
-        ),
-    )
-    for title, text, choose in rules:
-        table = _as_table(scored, places, crossfitted(counts, choose, options.seed))
-        after = _measured(table, finding, options)
-        if before is None or after is None or not _nearer(finding, after, before):
-            continue
-        yield Recommendation(
-            title=title,
-            text=f"{text} {SIMULATED}",
-            attribute=finding.attribute,
-            effects=(
-                _effect(finding.metric, before, after),
-                _effect(ACCURACY, share, _accuracy(table.cells, options)),
-            ),
-            settings=_settings([scored.names[i] for i in places], choose(counts), least),
+            f" was chosen, the one with which the {RATES[rows.aim]} of groups are most alike."
         )
-
-
-def _present(ground: Ground, counts: Numbers, places: Places, least: Floats) -> Numbers:
-    """The decisions as they are, of rows with a label, shape (groups, 3, 2)."""
-    if ground.threshold is not None:
-        at = int(np.searchsorted(least, ground.threshold))
-        return outcomes(counts, np.full(len(counts), at, dtype=np.intp))
-    cells = ground.decided.cells[places].copy()
-    cells[:, -1] = 0
-    return cells
-
-
-def _as_table(like: Table, places: Places, cells: Numbers) -> Table:
-    """Decisions about some groups of a table; these stay judged where labels are missing."""
-    chosen = part_of(like, places)
-    return replace(chosen, kind=Cells.OUTCOMES, cells=cells, sampler=None)
-
-
-def part_of(table: Table, places: Places) -> Table:
-    """Some groups of a table."""
-
-    def sampler(chosen: Places, samples: int, seed: int) -> Iterator[Numbers]:
-        return table.draws(places[chosen], samples, seed)
-
-    return replace(
-        table,
-        groups=tuple(table.groups[i] for i in places),
-        names=tuple(table.names[i] for i in places),
-        rows=table.rows[places],
-        cells=table.cells[places],
-        sampler=None if table.sampler is None else sampler,
+    if trial.kind is Kind.GROUPS:
+        best = (
+            "that favour about as many rows as are favoured now"
+            if one_sided(rows, options)
+            else "that decide most rows as labelled"
+        )
+        return (
+            f"A threshold of its own for each group: of those with which the {RATES[rows.aim]} of groups are about"
+            f" alike, the ones {best}. {LAW}"
+        )
+    at = f"{rows.threshold:.4g}"
+    close = (
+        f"Cases near the threshold of {at} are the close ones."
+        if rows.own
+        else f"The model's own threshold is not known; from a score of {at} on as many rows would be favourable as are"
+        " now, so cases near it were taken for the close ones."
+    )
+    return (
+        f"{close} In a band around it, groups that get less than all rows together are decided favourably and the"
+        f" others are not. {LAW}"
     )
 
 
-Measured = tuple[float, Interval | None]
+def _where(rows: Rows, options: BiasOptions) -> str:
+    """On which rows a rule was tried, what the effects rest on, and what cannot be known of them."""
+    groups = "" if rows.everyone else " of the groups that are compared"
+    if rows.same:
+        said = f"Simulated on all {rows.rows:,} rows{groups}."
+    elif rows.own:
+        said = (
+            f"Simulated on {rows.rows:,} of {rows.decided:,} rows{groups}, those with a finite score and what the"
+            " rates compared need, so what was before may differ from the finding."
+        )
+    else:
+        said = (
+            f"Simulated on {rows.rows:,} rows with a score{groups}; the finding rests on {rows.decided:,} rows with a"
+            " decision, and so does what was before."
+        )
+    if rows.labelled < rows.rows:
+        needed = ACCURACY if rows.aim is Aim.SELECTION else f"{ACCURACY} and the {RATES[rows.aim]}"
+        said += f" {capital(needed)} rest{'s' if needed == ACCURACY else ''} on the {rows.labelled:,} with a label."
+    if one_sided(rows, options):
+        said += (
+            " Labels are there almost only where decisions are alike, so accuracy says nothing of the rows that would"
+            " be decided otherwise."
+        )
+    return f"{said} {HALVES}"
 
 
-def _measured(table: Table, finding: Finding, options: BiasOptions) -> Measured | None:
-    """The metric of a finding on other cells; None where it is undefined."""
-    for found, _ in judge(table, [finding.metric], options, lambda _: None):
-        if found.outcome == finding.outcome and found.value is not None:
-            return found.value, found.interval
-    return None
+def _backwards(rows: Rows, options: BiasOptions) -> str:
+    value = inverted(rows, options)
+    if value is None:
+        return ""
+    return (
+        f" Over all of these rows, high scores go with unfavourable labels (AUC {number(value)}): is the score the"
+        " wrong way round?"
+    )
 
 
-def _accuracy(cells: Numbers, options: BiasOptions) -> Measured:
-    """Share of rows with a label that are decided as labelled, with Wilson's interval."""
-    k, n = float(cells[:, 0, 0].sum() + cells[:, 1, 1].sum()), float(cells[:, :2].sum())
-    low, high = wilson(k, n, options.confidence)
-    return k / n, Interval(low=low, high=high)
+def _improve(rows: Rows, tried: Sequence[Trial], options: BiasOptions) -> Recommendation:
+    """For a gap that thresholds do not mend, or only at a cost that nobody should pay: what was seen."""
+    finding = rows.finding
+    title = METRICS[finding.metric].title
+    if beyond(finding, rows.gap[0]) <= 0:
+        why = f"On the rows that have a score the {title} is {number(rows.gap[0])}, within its limit of"
+        why += f" {number(finding.threshold)}, so thresholds have nothing to mend there."
+    elif not tried:
+        why = f"No threshold that was tried mends the {title} without deciding nearly everybody, or a group, alike."
+    else:
+        seen = "; ".join(f"{NAMES[each.kind]}: {_change(rows, each, options)}" for each in tried)
+        alike = (
+            ""
+            if one_sided(rows, options)
+            else f", and is right at least as often as deciding everybody alike would be ({number(rows.alike)} of rows)"
+        )
+        why = (
+            f"Thresholds cannot mend the {title} at an acceptable cost: none that was tried brings it within its"
+            f" limit, or a quarter nearer to it{alike}. Seen: {seen}."
+        )
+    return Recommendation(
+        title=f"Improve the model for {finding.attribute}",
+        text=f"{why}{_backwards(rows, options)} Look at the labels and features of the groups, and train with more"
+        f" rows of those that are served worse. {_where(rows, options)}",
+        attribute=finding.attribute,
+        effects=(),
+    )
 
 
-def _nearer(finding: Finding, after: Measured, before: Measured) -> bool:
-    return abs(after[0] - finding.fair) < abs(before[0] - finding.fair)
+def _change(rows: Rows, trial: Trial, options: BiasOptions) -> str:
+    return ", ".join(
+        f"{each.name.replace('_', ' ')} from {number(each.before)} to {number(each.after)}"
+        for each in _effects(rows, trial, options)
+    )
+
+
+def _effects(rows: Rows, trial: Trial, options: BiasOptions) -> Iterator[Effect]:
+    yield _effect(rows.finding.metric, rows.gap, trial.gap)
+    yield _effect(SELECTION, selection(rows.table.cells, options), trial.selection)
+    if rows.accuracy is not None and trial.accuracy is not None:
+        yield _effect(ACCURACY, rows.accuracy, trial.accuracy)
 
 
 def _effect(name: str, before: Measured, after: Measured) -> Effect:
@@ -248,17 +268,6 @@ def _effect(name: str, before: Measured, after: Measured) -> Effect:
         after_interval=after[1],
         metric=name if isinstance(name, Metric) else None,
     )
-
-
-def _settings(names: Sequence[str], rule: Rule, least: Floats) -> tuple[str, ...]:
-    """A sentence for each group, or one for all where they are alike."""
-    said = [
-        f"favourable from a score of {least[at]:.10g}" if at < len(least) else "no score seen is favourable"
-        for at in rule
-    ]
-    if len(set(said)) == 1:
-        return (f"all groups: {said[0]}",)
-    return tuple(f"{name}: {text}" for name, text in zip(names, said, strict=True))
 
 
 def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -> Iterator[Recommendation]:
@@ -274,7 +283,7 @@ def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -
     without = [
         (name, after)
         for name in extremes
-        if (after := _measured(part_of(table, np.flatnonzero(_except(table, name))), finding, options))
+        if (after := measured_again(part_of(table, np.flatnonzero(_except(table, name))), finding, options))
         is not None
     ]
     best = min(without, key=lambda each: abs(each[1][0] - finding.fair), default=None)
@@ -289,19 +298,34 @@ def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -
             effects=(_effect(finding.metric, before, after),),
         )
     small = np.flatnonzero(~large)
-    if len(small) < 2 or table.rows[small].sum() < max(options.min_group_size, options.suppress_below):
+    hidden = small[table.rows[small] < options.suppress_below]
+    too_few = any(
+        each.size and table.rows[each].sum() < max(options.min_group_size, options.suppress_below)
+        for each in (small, hidden)
+    )
+    if len(small) < 2 or too_few:
         return
     banded = _together(table, small)
-    shown = None if banded is None else _measured(banded, finding, options)
-    if shown is not None:
-        yield Recommendation(
-            title=f"Put small groups of {finding.attribute} together",
-            text=f"{plural(len(small), 'group')} are too small to be judged. Put together they have"
-            f" {table.rows[small].sum():,} rows, and with them the {title} would be {number(shown[0])} instead of"
-            f" {number(before[0])}. Band them by meaning, or gather more of their rows.",
-            attribute=finding.attribute,
-            effects=(_effect(finding.metric, before, shown),),
-        )
+    shown = None if banded is None else measured_again(banded, finding, options)
+    if shown is None or number(shown[0]) == number(before[0]):
+        return
+    # of groups that are suppressed neither number nor size is said
+    who = "Some groups" if hidden.size else plural(len(small), "group")
+    size = "" if hidden.size else f" they have {table.rows[small].sum():,} rows, and"
+    yield Recommendation(
+        title=f"Put small groups of {finding.attribute} together",
+        text=f"{who} are too small to be judged. Put together{size} with them the {title} would be"
+        f" {number(shown[0])} instead of {number(before[0])}. Band them by meaning, or gather more of their rows.",
+        attribute=finding.attribute,
+        effects=(_effect(finding.metric, before, shown),),
+    )
+
+
+def _nearer(finding: Finding, after: Measured, before: Measured) -> bool:
+    """Whether a value is nearer to fair, as far as it is shown."""
+    return abs(after[0] - finding.fair) < abs(before[0] - finding.fair) and number(after[0]) != number(
+        before[0]
+    )
 
 
 def _except(table: Table, name: str) -> Sequence[bool]:

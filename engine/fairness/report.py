@@ -126,7 +126,8 @@ class Finding:
     highest_value: float | None = None
     """The same of the highest group."""
     rows_needed: Count | None = None
-    """Rows per group, about, that would settle an open verdict; null where it is settled or cannot be said."""
+    """About how many rows of each group would settle an open verdict: of those that the rates compared rest on, such as
+    rows with an unfavourable label for a false positive rate. Null where it is settled or cannot be said."""
 
 
 @dataclass(frozen=True, kw_only=True)

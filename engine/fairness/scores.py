@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from engine.errors import InvalidInput
@@ -36,11 +37,13 @@ CELLS_DRAWN = 4000
 """About how many cells a table of few rows has: bins are merged where there are many groups, as each cell is drawn."""
 FEWEST_BINS = 64
 """About how many bins a table has at least, and one of many rows at most."""
+TRIED_BINS = 256
+"""The same where thresholds are tried, which draws nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """Sparse sums over protected values, label and bin of the score; rows without a label or score are left out."""
+    """Sparse sums over protected values, label and bin of the score; rows without a finite score are left out."""
 
     axes: tuple[Axis, ...]
     """The protected attributes, then the label."""
@@ -64,7 +67,13 @@ class Scores:
     @property
     def left_out(self) -> int:
         """Rows without a label or a finite score."""
-        return self.rows - int(self.sums[:, 0].sum())
+        return self.rows - int(self.sums[self.labelled, 0].sum())
+
+    @property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """Shape (cells,): whether the rows of each cell have a label."""
+        known = np.array([value is not None for value in self.axes[-1].values], dtype=bool)
+        return known[self.codes[:, -1]] if known.size else np.zeros(len(self.codes), dtype=bool)
 
     def __add__(self, other: "Scores") -> "Scores":
         """The summary of both sets of rows together.
@@ -138,17 +147,15 @@ def summarise(path: Part, columns: BiasColumns, options: BiasOptions) -> Scores:
     else:
         columns_found = [_encoded(cells.column(i)) for i in range(len(keys))]
         numbers = np.column_stack([cells.column(name).to_numpy() for name in ("k", "n", "total", "squares")])
-    labelled = np.array([value is not None for value in columns_found[-1][0]], dtype=bool)
-    kept = labelled[columns_found[-1][1]] if labelled.size else np.zeros(len(numbers), dtype=bool)
     return _summed(
         Scores(
             axes=tuple(
                 Axis(name=name, values=values, role=role)
                 for (name, role), (values, _) in zip(names, columns_found, strict=True)
             ),
-            codes=np.stack([codes for _, codes in columns_found], axis=1)[kept],
-            keys=numbers[kept, 0],
-            sums=numbers[kept, 1:].astype(float),
+            codes=np.stack([codes for _, codes in columns_found], axis=1),
+            keys=numbers[:, 0],
+            sums=numbers[:, 1:].astype(float),
             exact=exact,
             threshold=options.score_threshold,
             rows=rows,
@@ -168,8 +175,11 @@ def score_table(scores: Scores, favorable: tuple[str, ...], like: Table, places:
         like: the table of decisions of the same attributes.
         places: positions of these attributes.
     """
+    known = scores.labelled
+    scores = replace(scores, codes=scores.codes[known], keys=scores.keys[known], sums=scores.sums[known])
     fine, counts = _by_group(scores, favorable, like, places)
-    bins = _bins(scores, fine, counts[..., 0].sum((0, 1)), len(like.names))
+    counts = counts[:, :2]
+    bins = _bins(scores, fine, counts[..., 0].sum((0, 1)), len(like.names), FEWEST_BINS)
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
     merged = np.add.reduceat(counts, starts, axis=2)
     cells = np.zeros((len(like.names), LAYERS, len(starts)))
@@ -188,18 +198,27 @@ def score_table(scores: Scores, favorable: tuple[str, ...], like: Table, places:
     return replace(like, kind=Cells.SCORES, cells=cells, outcomes=(1,), sampler=sampler)
 
 
-def thresholds(scores: Scores, favorable: tuple[str, ...], like: Table, places: tuple[int, ...]) -> Floats:
-    """The least score of each bin of `score_table`, shape (bins,)."""
+def decidable(
+    scores: Scores, favorable: tuple[str, ...], like: Table, places: tuple[int, ...]
+) -> tuple[Numbers, Floats]:
+    """What thresholds can be tried on: rows with a score, those without a label included; arguments as `score_table`.
+
+    Returns:
+        Counts of shape (groups, 3, bins): rows with an unfavourable, with a favourable and without a label; and the
+        least score of each bin, shape (bins,).
+    """
     fine, counts = _by_group(scores, favorable, like, places)
-    bins = _bins(scores, fine, counts[..., 0].sum((0, 1)), len(like.names))
-    first = fine[np.flatnonzero(np.diff(bins, prepend=-1))]
-    return first if scores.exact else _least(first, scores.threshold)
+    rows = counts[..., 0]
+    bins = _bins(scores, fine, rows.sum((0, 1)), len(like.names), TRIED_BINS)
+    starts = np.flatnonzero(np.diff(bins, prepend=-1))
+    merged = np.add.reduceat(rows, starts, axis=2).astype(np.int64)
+    return merged, fine[starts] if scores.exact else _least(fine[starts], scores.threshold)
 
 
 def _by_group(
     scores: Scores, favorable: tuple[str, ...], like: Table, places: tuple[int, ...]
 ) -> tuple[Floats, Floats]:
-    """The fine bins that occur, and sums of shape (groups, 2, fine bins, 3)."""
+    """The fine bins that occur, and sums of shape (groups, 3, fine bins, 3), by label, rows without one last."""
     place = {group: i for i, group in enumerate(like.groups)}
     fine, at = np.unique(scores.keys, return_inverse=True)
     axes = [scores.axes[i] for i in places]
@@ -210,10 +229,11 @@ def _by_group(
         values = tuple(axis.values[i] for axis, i in zip(axes, np.unravel_index(code, sizes), strict=True))
         group[code] = place.get(values, -1)
     group = group[joint]
-    yes = np.array([value in favorable for value in scores.axes[-1].values], dtype=np.intp)
+    words = scores.axes[-1].values
+    yes = np.array([2 if word is None else int(word in favorable) for word in words], dtype=np.intp)
     label = yes[scores.codes[:, -1]]
     kept = group >= 0
-    shape = (len(like.groups), 2, len(fine))
+    shape = (len(like.groups), 3, len(fine))
     flat = np.ravel_multi_index((group[kept], label[kept], at[kept]), shape)
     size = int(np.prod(shape))
     columns = [np.bincount(flat, weights=each[kept], minlength=size) for each in scores.sums.T]
@@ -222,9 +242,9 @@ def _by_group(
     return fine, sums
 
 
-def _bins(scores: Scores, fine: Floats, rows: Floats, groups: int) -> Codes:
+def _bins(scores: Scores, fine: Floats, rows: Floats, groups: int, fewest: int) -> Codes:
     """The bin of each fine one, from 0 without a gap: of about equal rows, within a tenth and the threshold."""
-    most = max(FEWEST_BINS, CELLS_DRAWN // (2 * groups)) if scores.exact else FEWEST_BINS
+    most = max(fewest, CELLS_DRAWN // (2 * groups)) if scores.exact else fewest
     parts = _parts(fine, scores.threshold) if scores.exact else fine // PART
     if len(fine) <= most:
         return np.arange(len(fine), dtype=np.int32)
