@@ -7,7 +7,7 @@ from engine.errors import InvalidInput
 from engine.fairness.counting import count
 from engine.fairness.evidence import Evidence, Family, Summary
 from engine.fairness.options import BiasColumns, BiasOptions
-from engine.fairness.outcomes import Decisions, decisions, favorable_labels, table
+from engine.fairness.outcomes import Decisions, decisions, favorable_labels, refuse_other_labels, table
 from engine.fairness.quantity import Cells
 from engine.fairness.remedies import recommendations
 from engine.fairness.report import AttributeReport, Recommendation
@@ -39,6 +39,8 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
     weights = summary[0].weights
     if weights is not None and not weights[:, 0].any():
         raise InvalidInput("all weights are 0: there is nothing to compare", at=("weights",))
+    if columns.prediction is None:
+        refuse_other_labels(summary[0])
     data = decisions(summary[0])
     favorable = favorable_labels(summary[0])
     known = summary[1] if len(summary) > 1 else None

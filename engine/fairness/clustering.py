@@ -13,7 +13,7 @@ from engine.fairness.evidence import Evidence, Family, Summary
 from engine.fairness.intervals import Floats
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.reading import keys_of, number_of, plain, reading, schema_of, source
+from engine.fairness.reading import keys_of, number_of, plain, reading, refuse_beyond, schema_of, source
 from engine.fairness.tables import Places, Sampler, Table, distinct, names_of
 from engine.tables.part import Part
 from engine.values import Tell
@@ -43,8 +43,8 @@ def _costs(path: Part, columns: BiasColumns, options: BiasOptions, like: Cube) -
         texts = ", ".join(f"{key.text} AS t{i}" for i, key in enumerate(keys))
         aliases = ", ".join(key.alias for key in keys)
         query = (
-            f"SELECT {texts}, n, s, s2, wrong FROM (SELECT {aliases}, count(*) AS n, sum(distance) AS s,"  # noqa: S608 - positions
-            " sum(distance * distance) AS s2, count(*) FILTER (distance < 0 OR isinf(distance)) AS wrong"
+            f"SELECT {texts}, n, s, s2, wrong, most FROM (SELECT {aliases}, count(*) AS n, sum(distance) AS s,"  # noqa: S608 - positions
+            " sum(distance * distance) AS s2, count(*) FILTER (distance < 0 OR isinf(distance)) AS wrong, max(distance) AS most"
             f" FROM (SELECT {raw}, {distance} AS distance, {cluster.text} AS cluster FROM {source(schema)})"
             f" WHERE distance IS NOT NULL AND cluster IS NOT NULL GROUP BY {aliases})"
         )
@@ -55,6 +55,7 @@ def _costs(path: Part, columns: BiasColumns, options: BiasOptions, like: Cube) -
             f"{wrong:,} rows have a distance below 0 or an infinite one; distances are numbers from 0 on",
             at=("distance",),
         )
+    refuse_beyond(cells.column("most").to_numpy(), ("distance",), columns.distance or "")
     return cube_of(
         [key.name for key in keys],
         [_encoded(cells.column(i)) for i in range(len(keys))],

@@ -9,7 +9,18 @@ import pyarrow as pa
 from engine.errors import InvalidInput
 from engine.fairness.cube import Cube, Role, cube_of
 from engine.fairness.options import BiasColumns, BiasOptions
-from engine.fairness.reading import Key, Place, keys_of, number_of, plain, reading, schema_of, source
+from engine.fairness.reading import (
+    LARGEST,
+    Key,
+    Place,
+    keys_of,
+    number_of,
+    plain,
+    reading,
+    refuse_beyond,
+    schema_of,
+    source,
+)
 from engine.tables.part import Part
 from engine.values import Step, Tell, silent
 
@@ -50,7 +61,7 @@ def count(path: Part, columns: BiasColumns, tell: Tell = silent, options: BiasOp
             keys = [*keys, *_others(schema, columns, asked)]
             weight = None if columns.weights is None else number_of(schema, ("weights",), columns.weights)
             if weight is not None:
-                _refuse_weights(connection, schema, weight)
+                _refuse_weights(connection, schema, weight, columns.weights or "")
             cells = _cells(connection, schema, keys, weight)
             if cells is None:
                 _refuse_many_values(connection, schema, keys)
@@ -139,15 +150,21 @@ def refuse_values(at: Place, name: str, role: Role, values: int) -> None:
         )
 
 
-def _refuse_weights(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, weight: str) -> None:
+def _refuse_weights(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, weight: str, name: str) -> None:
     query = (
-        f"SELECT count(*) FILTER (({weight}) IS NULL OR ({weight}) < 0 OR isinf({weight})) "  # noqa: S608
-        f"FROM {source(schema)}"
+        "SELECT count(*) FILTER (w IS NULL OR w < 0 OR isinf(w)), max(w), min(w) FILTER (w > 0)"  # noqa: S608
+        f" FROM (SELECT {weight} AS w FROM {source(schema)})"
     )
-    (wrong,) = connection.sql(query).fetchall()[0]
+    wrong, most, least = connection.sql(query).fetchall()[0]
     if wrong:
         raise InvalidInput(
             f"{wrong:,} rows have no weight, or one below 0 or infinite; every weight must be a number from 0 on",
+            at=("weights",),
+        )
+    refuse_beyond([most], ("weights",), name)
+    if least is not None and least < 1 / LARGEST:
+        raise InvalidInput(
+            f"weights column {name!r} holds {least:.3g}; a weight is 0 or at least {1 / LARGEST:g}",
             at=("weights",),
         )
 

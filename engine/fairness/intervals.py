@@ -53,7 +53,8 @@ def newcombe(a: tuple[float, float, float], b: tuple[float, float, float]) -> tu
 
 
 def katz(a: tuple[float, float], b: tuple[float, float], confidence: float) -> tuple[float, float] | None:
-    """Interval of the ratio of two proportions, each given as (k, n); None where a rate is 0.
+    """Interval of the ratio of two proportions, each given as (k, n); None where a rate is 0, and where it rests on so
+    little weight that the interval has no upper end that a number can say.
 
     Source: Katz, Baptista, Azen and Pike, "Obtaining confidence intervals for the risk ratio in cohort
     studies" (1978).
@@ -64,7 +65,10 @@ def katz(a: tuple[float, float], b: tuple[float, float], confidence: float) -> t
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     centre = math.log(k / n) - math.log(m / o)
     half = z * math.sqrt(max(0.0, 1 / k - 1 / n + 1 / m - 1 / o))
-    return math.exp(centre - half), math.exp(centre + half)
+    try:
+        return math.exp(centre - half), math.exp(centre + half)
+    except OverflowError:
+        return None
 
 
 def multinomial(cells: Numbers, samples: int, seed: int) -> Iterator[Numbers]:

@@ -60,7 +60,14 @@ def verdict(interval: Interval | None, fair: float, limit: float) -> Verdict:
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:
-    """Fail before warning before pass; insufficient evidence when nothing was judged."""
+    """Fail before warning before pass; insufficient evidence when nothing was judged.
+
+    Nothing is judged either where groups were to be compared and none were: that all rows together look well says
+    nothing of groups.
+    """
+    between = {finding.verdict for finding in findings if finding.attributes}
+    if between == {Verdict.INSUFFICIENT_EVIDENCE}:
+        return Verdict.INSUFFICIENT_EVIDENCE
     found = {finding.verdict for finding in findings}
     return next(
         (v for v in (Verdict.FAIL, Verdict.WARNING, Verdict.PASS) if v in found),

@@ -24,8 +24,6 @@ MAX_BINS = 4096
 """Distinct bins of the prediction; also how many distinct values are kept as they are."""
 MAX_BIN_CELLS = 1_000_000
 """Bins of all groups together."""
-LARGEST = 1e60
-"""Numbers beyond are taken as infinite: their fourth powers are."""
 LEVELS = range(-200, 202)
 """Powers of two that a bin may be wide; the last one is wider than any number is large."""
 
@@ -136,11 +134,11 @@ def moments_of(
     Args:
         names: one per protected attribute.
         columns: per attribute its dictionary (None for missing) and, shape (rows,), the index of each row in it.
-        label: shape (rows,), NaN where missing.
-        prediction: shape (rows,), NaN where missing.
+        label: shape (rows,), NaN where missing; none beyond `reading.LARGEST`.
+        prediction: shape (rows,), likewise.
         notes: how columns were read.
     """
-    labelled, predicted = np.abs(label) <= LARGEST, np.abs(prediction) <= LARGEST
+    labelled, predicted = np.isfinite(label), np.isfinite(prediction)
     used = labelled & predicted
     axes, coded, ids = [], [], np.zeros(int(used.sum()), dtype=np.int64)
     for name, (words, index) in zip(names, columns, strict=True):

@@ -14,7 +14,17 @@ from scipy.spatial import cKDTree
 from engine.errors import InvalidInput
 from engine.fairness.intervals import Floats
 from engine.fairness.options import BiasColumns, BiasOptions
-from engine.fairness.reading import number_of, position, reading, rows_of, schema_of, source, text_of
+from engine.fairness.reading import (
+    Place,
+    number_of,
+    position,
+    reading,
+    refuse_beyond,
+    rows_of,
+    schema_of,
+    source,
+    text_of,
+)
 from engine.tables.part import Part
 
 NEIGHBOURS = 5
@@ -100,12 +110,16 @@ def read(path: Part, columns: BiasColumns, classes: Mapping[str, int], options: 
     words = list(classes)
     parameters = [words] if columns.prediction is not None else []
     values = np.empty((total, len(numbers)))
+    named: list[tuple[Place, str]] = [(("features", i), name) for i, name in enumerate(columns.features)]
+    named += [] if columns.score is None else [(("score",), columns.score)]
     decided, in_file = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
     seen = used = 0
     with reading([path], schema) as connection:
         for batch in connection.sql(query, params=parameters).to_arrow_reader(READ_AT_ONCE):
             found = np.column_stack([batch.column(i).to_numpy() for i in range(len(numbers))])
             code = batch.column(len(numbers)).to_numpy()
+            for each, (at, name) in zip(found.T, named, strict=True):
+                refuse_beyond(each, at, name)
             kept = np.flatnonzero(np.isfinite(found).all(axis=1) & (code > 0))
             into = slice(used, used + kept.size)
             values[into], decided[into], in_file[into] = found[kept], code[kept], kept + seen

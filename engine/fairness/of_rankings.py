@@ -9,7 +9,7 @@ from engine.fairness.quantity import Cells, Curve, Numbers, Quantity, QuantitySp
 
 
 def _per(t: Numbers, above: int, below: int) -> Numbers:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # infinite is undefined too
         return np.where(t[..., below] > 0, t[..., above] / t[..., below], np.nan)
 
 

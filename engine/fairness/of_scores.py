@@ -124,7 +124,9 @@ def calibration_error(t: Numbers) -> Numbers:
 
     Source: Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning" (2015).
     """
-    tenths = t.reshape(-1, *t.shape[-2:])[0, Layer.TENTH]
+    if not t.size:
+        return np.full(t.shape[:-2], np.nan)
+    tenths = t.reshape(-1, *t.shape[-2:])[0, Layer.TENTH]  # the same of all groups
     starts = np.flatnonzero(np.diff(tenths, prepend=-2))
     scores = t[..., Layer.SCORE_UNFAVORABLE, :] + t[..., Layer.SCORE_FAVORABLE, :]
     apart = np.abs(np.add.reduceat(scores - t[..., Layer.FAVORABLE, :], starts, axis=-1)).sum(-1)

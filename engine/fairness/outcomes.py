@@ -204,6 +204,25 @@ def _classes(axes: Sequence[Axis]) -> tuple[str, ...] | None:
     return tuple(sorted(present))
 
 
+def refuse_other_labels(cube: Cube) -> None:
+    """Refuse labels that are no pair, where decisions are whether a score reaches its threshold: these are two.
+
+    Raises:
+        InvalidInput: no favourable value says which of the labels goes with the higher scores.
+    """
+    place = cube.place(Role.LABEL)
+    if place is None or cube.favorable is not None:
+        return
+    axis = cube.axes[place]
+    held = [value for value in axis.values if value is not None]
+    if not any({value.strip().lower() for value in held} <= set(pair) for pair in ENCODINGS):
+        raise InvalidInput(
+            f"a score and its threshold tell two outcomes apart, and label column {axis.name!r} holds"
+            f" {_listed(held)}: name the favourable value, or give a prediction",
+            at=("favorable",),
+        )
+
+
 def _refuse_strangers(axes: Sequence[Axis]) -> None:
     """Labels good/bad with predictions 0/1, or with Good/Bad, are no four classes."""
     held = [[value for value in axis.values if value is not None] for axis in axes]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +24,8 @@ from engine.tables.part import Part
 UNBANDED = 20
 """A number with more different values than this is banded: it is a measurement, and no list of groups."""
 QUARTILES = (0.25, 0.5, 0.75)
+LARGEST = 1e60
+"""Numbers further from 0 are refused: sums of their fourth powers are infinite."""
 
 Place = tuple[str | int, ...]
 
@@ -123,6 +127,24 @@ def number_of(schema: pa.Schema, at: Place, name: str) -> str:
         kind = schema.field(i).type
         raise InvalidInput(f"column {name!r} holds {kind} values; {at[0]} needs numbers", at=at)
     return f"CASE WHEN isnan(CAST(c{i} AS DOUBLE)) THEN NULL ELSE CAST(c{i} AS DOUBLE) END"
+
+
+def refuse_beyond(numbers: npt.ArrayLike, at: Place, name: str) -> None:
+    """Refuse a column with finite numbers that are too large to be computed with.
+
+    Args:
+        numbers: those of the column, or the least and the largest; missing and infinite ones have no part.
+
+    Raises:
+        InvalidInput: one is beyond LARGEST.
+    """
+    sizes = np.abs(np.asarray(numbers, dtype=np.float64))
+    most = sizes.max(initial=0.0, where=np.isfinite(sizes))
+    if most > LARGEST:
+        raise InvalidInput(
+            f"{at[0]} column {name!r} holds {most:.3g}, and numbers must lie within -{LARGEST:g} and {LARGEST:g}",
+            at=at,
+        )
 
 
 def _numeric(schema: pa.Schema, i: int) -> bool:

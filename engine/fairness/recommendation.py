@@ -21,6 +21,7 @@ from engine.fairness.reading import (
     number_of,
     position,
     reading,
+    refuse_beyond,
     schema_of,
     source,
     text_of,
@@ -108,7 +109,8 @@ def _read(
 def _refuse(connection: duckdb.DuckDBPyConnection, columns: BiasColumns, keys: Sequence[Key]) -> None:
     rows = connection.sql(
         "SELECT count(*), count(*) FILTER (place < 1 OR isinf(place) OR place != trunc(place)),"
-        " count(*) FILTER (relevance < 0 OR isinf(relevance)), count(DISTINCT g), max(length(g)), count(place) FROM listed"
+        " count(*) FILTER (relevance < 0 OR isinf(relevance)), count(DISTINCT g), max(length(g)), count(place),"
+        " max(relevance) FROM listed"
     ).fetchall()[0]
     if not rows[0]:
         raise InvalidInput("no row has a user and an item", at=("user",))
@@ -131,6 +133,7 @@ def _refuse(connection: duckdb.DuckDBPyConnection, columns: BiasColumns, keys: S
             f"{rows[2]:,} rows have a relevance below 0 or an infinite one; relevances are numbers from 0 on",
             at=("relevance",),
         )
+    refuse_beyond([rows[6]], ("relevance",), columns.relevance or "")
     if rows[3] > MAX_VALUES or (rows[4] or 0) > MAX_VALUE_LENGTH:
         raise InvalidInput(
             f"item_group column {columns.item_group!r} has {rows[3]:,} distinct values; at most {MAX_VALUES} groups of"

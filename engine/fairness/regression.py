@@ -18,7 +18,7 @@ from engine.fairness.intervals import DRAWN_AT_ONCE
 from engine.fairness.moments import EXACT_BELOW, FEATURES, MAX_KEPT, Moments, features, moments_of, recentred
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.reading import Key, keys_of, number_of, reading, schema_of, source
+from engine.fairness.reading import Key, keys_of, number_of, reading, refuse_beyond, schema_of, source
 from engine.fairness.tables import Places, Sampler, Table, names_of
 from engine.fairness.words import number
 from engine.tables.part import Part
@@ -57,7 +57,10 @@ def summarise(path: Part, columns: BiasColumns, options: BiasOptions, tell: Tell
         batches = connection.sql(query).to_arrow_reader(ROWS_AT_ONCE)
         found = _of_batch(batches.schema.empty_table(), keys, notes)
         for batch in batches:
-            found += _of_batch(pa.table(batch), keys, notes)
+            table = pa.table(batch)
+            for name, role in (("y", "label"), ("p", "prediction")):
+                refuse_beyond(table.column(name).to_numpy(), (role,), getattr(columns, role))
+            found += _of_batch(table, keys, notes)
             _refuse_many_values(found, keys)
     tell(Step(stage="counting rows", fraction=1.0, message=f"Read {found.rows:,} rows"))
     return (found,)

@@ -57,7 +57,7 @@ class GroupMetric:
     ratio: float | None
     """Value over that of the reference group; null where that is 0, and for quantities that may be negative."""
     ratio_interval: Interval | None
-    """Katz's, for shares."""
+    """Katz's, for shares; null where a rate is 0, and where one rests on too little weight for an upper end."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from engine.fairness.intervals import multinomial
 from engine.fairness.of_scores import CALIBRATION_BINS, LAYERS, Layer
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.reading import keys_of, number_of, plain, reading, schema_of, source
+from engine.fairness.reading import keys_of, number_of, plain, reading, refuse_beyond, schema_of, source
 from engine.fairness.tables import Places, Table
 from engine.tables.part import Part
 
@@ -126,6 +126,7 @@ def summarise(path: Part, columns: BiasColumns, options: BiasOptions) -> Scores:
         finite = "FILTER (isfinite(s))"
         ends = f"SELECT count(*), min(s) {finite}, max(s) {finite} FROM {seen}"  # noqa: S608
         rows, lowest, highest = connection.sql(ends).fetchall()[0]
+        refuse_beyond([lowest, highest], ("score",), columns.score)
         exact = rows <= EXACT_ROWS
         raw = ", ".join(f"{key.raw} AS {key.alias}" for key in keys)
         aliases = ", ".join(key.alias for key in keys)

@@ -145,7 +145,8 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
     of = {v: [f for f in findings if f.verdict is v] for v in Verdict}
     judged = len(findings) - len(of[Verdict.INSUFFICIENT_EVIDENCE])
     if verdict is Verdict.INSUFFICIENT_EVIDENCE:
-        return "Nothing could be judged: " + (findings[0].reason if findings else "no metric was asked for.")
+        what = "No groups could be compared: " if judged else "Nothing could be judged: "
+        return what + (findings[0].reason if findings else "no metric was asked for.")
     first = max(of[verdict], key=_weight)
     example = f"{subject(first)} is {number(first.value or 0.0)}"
     limit = f"the limit is {number(first.threshold)}"

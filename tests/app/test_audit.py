@@ -169,6 +169,9 @@ def test_several_conditions_end_with_the_worst(audit):
 def test_what_cannot_be_judged_is_not_clean(audit):
     none = audit(CREDIT, *COLUMNS, *PARITY, "--min-group-size", "900", code=Code.NOT_ESTIMABLE)
     assert "Nothing could be judged" in none.stdout
+    # all rows together have a Theil index, which says nothing of how groups compare
+    whole = audit(CREDIT, *COLUMNS, "--min-group-size", "1000", code=Code.NOT_ESTIMABLE)
+    assert "No groups could be compared" in whole.stdout
     # the smaller age band has 190 rows, and sex can be judged: 310 and 690
     rules = ("--fail-on", "demographic_parity_difference>0.9")
     one = audit(CREDIT, *COLUMNS, *PARITY, *rules, "--min-group-size", "200", code=Code.NOT_ESTIMABLE)

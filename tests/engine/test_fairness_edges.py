@@ -218,6 +218,24 @@ def test_one_group_is_no_comparison(report):
     assert result.summary.startswith("Nothing could be judged")
 
 
+def test_all_rows_that_look_well_are_no_verdict_on_groups(report):
+    # every prediction is right: the entropy of benefits is 0, which says nothing of how groups compare
+    result = report(sex=["f"] * 200, p=LABEL)
+    assert only(result, Metric.GENERALIZED_ENTROPY_INDEX).verdict is Verdict.PASS
+    assert result.verdict is Verdict.INSUFFICIENT_EVIDENCE
+    assert result.summary.startswith("No groups could be compared: ")
+    # between two groups that are alike the same rows pass
+    assert report(sex=["f", "m"] * 100, p=LABEL).verdict is not Verdict.INSUFFICIENT_EVIDENCE
+
+
+def test_individual_fairness_needs_no_groups(report):
+    columns = BiasColumns(prediction="p", protected=["sex"], features=["x"])
+    result = report(
+        columns, AnalysisType.INDIVIDUAL_FAIRNESS, sex=["f"] * 200, p=[1] * 200, x=list(range(200))
+    )
+    assert result.verdict is Verdict.PASS
+
+
 def test_without_favourable_labels_there_is_no_true_positive_rate(report):
     result = report(y=[0] * 200)
     odds, gap = (

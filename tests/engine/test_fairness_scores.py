@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
+from engine.errors import InvalidInput
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Metric, Quantity, Verdict
 from engine.fairness import scores as scores_module
 from engine.fairness.analysis import judged, run
@@ -20,6 +21,7 @@ from engine.fairness.classification import summarise
 from engine.fairness.evidence import merged
 from engine.fairness.scores import _bin, _least
 from engine.values import silent
+from tests.fairness import analysed
 
 DATA = Path(__file__).parent.parent / "data"
 GERMAN = pd.read_csv(DATA / "german_credit_lr.csv")
@@ -329,3 +331,18 @@ def test_scores_with_weights_are_left_out_with_a_note(tmp_path):
     found = run(tmp_path / "data.parquet", columns, AnalysisType.COMPREHENSIVE, BiasOptions())
     assert not {f.metric for f in found.attributes[0].findings} & set(OF_SCORES)
     assert any("weights" in note and "not compared" in note for note in found.method.notes)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [1, 2], ["bad", "good"], ["high", "low", "mid"]])
+def test_a_threshold_tells_two_outcomes_apart_so_other_labels_are_refused(tmp_path, labels):
+    data = {
+        "sex": ["f", "m"] * 60,
+        "y": [labels[i % len(labels)] for i in range(120)],
+        "s": [i / 120 for i in range(120)],
+    }
+    columns = BiasColumns(label="y", score="s", protected=["sex"])
+    with pytest.raises(InvalidInput, match="name the favourable value, or give a prediction") as refused:
+        analysed(tmp_path, data, columns)
+    assert refused.value.at == ("favorable",)
+    named = BiasColumns(label="y", score="s", protected=["sex"], favorable=str(labels[-1]))
+    assert analysed(tmp_path, data, named).favorable == str(labels[-1])
