@@ -346,8 +346,10 @@ NOTES = (
     " 0 and 1 have an error too. Ratios are treated likewise on the logarithmic scale, half a row added to"
     " k and n, with variances smoothed by (k + 1) / (n + 2), and are never surer than independent normal errors of"
     " these variances would make them; where a rate is 0 the interval is extended to the observed ratio of 0.",
-    "Other quantities of groups have the error that bootstrap draws show, and are compared likewise; curves, such"
-    " as distributions, by their largest distance and the largest change of it in draws.",
+    "Means, AUC, Brier score, R2 and entropies have a variance of their own in each draw, other quantities the"
+    " one that first draws show; they are compared likewise. Curves, such as distributions, are compared by their"
+    " largest distance and the largest change of it in draws: over all pairs of up to 40 groups, and of more groups"
+    " by the sum of the two largest changes of a curve, which is safe and wider.",
     "The intervals of one finding hold together; verdicts follow them. p-values ask whether there is any gap, and"
     " are also given adjusted over all findings of the report, by Holm and by Benjamini and Hochberg.",
     "Pass: the whole interval is acceptable. Fail: none of it is. Warning: it straddles the limit."

@@ -6,6 +6,7 @@ Shares and some statistics have a formula for their variance; for everything els
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +38,11 @@ Formula = Callable[[Numbers], tuple[Floats, Floats]]
 """From cells to values on a scale and their variances, which are finite even where the values are not."""
 
 
-def formula(quantity: Quantity, scale: Scale) -> Formula | None:
+def formula(quantity: Quantity, scale: Scale, unit: float = 1.0) -> Formula | None:
     """How a quantity is put on a scale with its variance, where that needs no draws."""
     how = QUANTITIES[quantity].how
-    if isinstance(how, Statistic) and how.variance is not None and scale is Scale.LINEAR:
-        value, variance = how.value, how.variance
-        return lambda cells: (value(cells), variance(cells))
+    if isinstance(how, Statistic) and how.variance is not None:
+        return partial(_of_statistic, how.value, how.variance, scale, unit)
     if not isinstance(how, Share):
         return None
     if how.link is None or how.slope is None:
@@ -51,6 +51,21 @@ def formula(quantity: Quantity, scale: Scale) -> Formula | None:
     link, slope = how.link, how.slope
     through = linked if scale is Scale.LINEAR else logarithmic_linked
     return lambda cells: through(*counted(quantity, cells), link, slope)
+
+
+def _of_statistic(
+    of: Callable[[Numbers], Numbers],
+    spread: Callable[[Numbers], Numbers],
+    scale: Scale,
+    unit: float,
+    cells: Numbers,
+) -> tuple[Floats, Floats]:
+    """Values in units on a scale and their variances, on the logarithmic one by the delta method."""
+    value, variance = of(cells) / unit, np.maximum(spread(cells) / unit**2, TINY)
+    if scale is Scale.LINEAR:
+        return value, variance
+    least = np.maximum(value, TINY)
+    return np.log(least), variance / least**2
 
 
 def view(cells: Numbers, part: Part) -> Numbers:
@@ -158,6 +173,14 @@ class Scaled:
     formula: Formula | None
     """Where there is one, each draw has a variance of its own."""
 
+    def lift(self) -> Floats:
+        """Shape (groups,): how far at most chance lifts the values, 0 where it moves them both ways alike."""
+        how = QUANTITIES[self.of.quantity].how
+        if not isinstance(how, Statistic) or how.lift is None or self.scale is not Scale.LINEAR:
+            return np.zeros_like(self.centre)
+        found: Floats = how.lift(view(self.of.cells, self.of.part))[self.of.places] / self.of.unit
+        return found
+
     def errors(self, block: Numbers) -> tuple[Floats, Floats]:
         """Of drawn cells, (draws, groups, *cells): drawn minus observed, and variances, both (draws, compared groups)."""
         if self.formula is not None:
@@ -170,7 +193,7 @@ class Scaled:
 
 def scaled(comparison: Comparison, scale: Scale, pilot: Numbers) -> Scaled:
     """Make a comparison ready for draws; `pilot` are some first draws of the same cells, for what has no formula."""
-    known = formula(comparison.quantity, scale)
+    known = formula(comparison.quantity, scale, comparison.unit)
     if known is not None:
         centre, variance = known(view(comparison.cells, comparison.part)[comparison.places])
         return Scaled(of=comparison, scale=scale, centre=centre, variance=variance, formula=known)

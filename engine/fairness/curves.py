@@ -7,7 +7,7 @@ from engine.fairness.intervals import Floats
 from engine.fairness.metrics import QUANTITIES
 from engine.fairness.quantity import Curve, Numbers
 
-MOST_PAIRED = 20
+MOST_PAIRED = 40
 """Groups of which all pairs are tried in each draw; of more, the two that move most bound them."""
 
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from engine.fairness.quantity import Cells, Curve, Numbers, Quantity, QuantitySpec, Statistic
 
-ROWS, ERROR, DISTANCE, SQUARE, PREDICTION, SPREAD = range(6)
+ROWS, ERROR, DISTANCE, SQUARE, PREDICTION, SPREAD, SQUARE_SPREAD, PREDICTION_SPREAD, UNEXPLAINED_SPREAD = (
+    range(9)
+)
 """Places in the cells of Cells.ERRORS."""
 DEVIATIONS = "standard deviations of the label"
 
@@ -15,6 +17,37 @@ DEVIATIONS = "standard deviations of the label"
 def _mean(t: Numbers, place: int) -> Numbers:
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Numbers = t[..., place] / t[..., ROWS]
+    return found
+
+
+def _of_mean(t: Numbers, spread: Numbers) -> Numbers:
+    """Squared error of a mean over rows, from their summed squared deviations; 0 of one row."""
+    n = t[..., ROWS]
+    found: Numbers = np.maximum(spread, 0.0) / np.maximum(n * (n - 1), 1.0)
+    return found
+
+
+def _of_mean_error(t: Numbers) -> Numbers:
+    return _of_mean(t, t[..., SQUARE] - t[..., ERROR] ** 2 / np.maximum(t[..., ROWS], 1))
+
+
+def _of_mean_distance(t: Numbers) -> Numbers:
+    return _of_mean(t, t[..., SQUARE] - t[..., DISTANCE] ** 2 / np.maximum(t[..., ROWS], 1))
+
+
+def _of_root(t: Numbers) -> Numbers:
+    """Squared error of the root of the mean squared error, by the delta method; 0 where there is none."""
+    mean = t[..., SQUARE] / np.maximum(t[..., ROWS], 1)
+    variance = _of_mean(t, t[..., SQUARE_SPREAD])
+    found: Numbers = np.divide(variance, 4 * mean, out=np.zeros_like(variance), where=mean > 0)
+    return found
+
+
+def _of_explained(t: Numbers) -> Numbers:
+    """Squared error of R2, by the delta method; 0 where the labels are all the same."""
+    variance = _of_mean(t, t[..., UNEXPLAINED_SPREAD])
+    scale = (t[..., SPREAD] / np.maximum(t[..., ROWS], 1)) ** 2
+    found: Numbers = np.divide(variance, scale, out=np.zeros_like(variance), where=scale > 0)
     return found
 
 
@@ -32,7 +65,7 @@ def explained(t: Numbers) -> Numbers:
     """Coefficient of determination, 1 - sum (label - prediction)^2 / sum (label - mean label)^2.
 
     Args:
-        t: shape (..., 6), sums as in Cells.ERRORS.
+        t: shape (..., 9), sums as in Cells.ERRORS.
 
     Returns:
         Shape (...), at most 1: 1 when every prediction is right, 0 when predictions are as good as the mean label of
@@ -53,7 +86,13 @@ def _shares(t: Numbers) -> Numbers:
 OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
     {
         Quantity.MEAN_PREDICTION: QuantitySpec(
-            how=Statistic(value=lambda t: _mean(t, PREDICTION), base=_rows, low=-np.inf, high=None),
+            how=Statistic(
+                value=lambda t: _mean(t, PREDICTION),
+                base=_rows,
+                low=-np.inf,
+                high=None,
+                variance=lambda t: _of_mean(t, t[..., PREDICTION_SPREAD]),
+            ),
             title="mean prediction",
             among="rows",
             cells=Cells.ERRORS,
@@ -61,7 +100,13 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             unit=DEVIATIONS,
         ),
         Quantity.MEAN_ERROR: QuantitySpec(
-            how=Statistic(value=lambda t: _mean(t, ERROR), base=_rows, low=-np.inf, high=None),
+            how=Statistic(
+                value=lambda t: _mean(t, ERROR),
+                base=_rows,
+                low=-np.inf,
+                high=None,
+                variance=_of_mean_error,
+            ),
             title="mean error",
             among="rows",
             cells=Cells.ERRORS,
@@ -69,7 +114,9 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             unit=DEVIATIONS,
         ),
         Quantity.MEAN_ABSOLUTE_ERROR: QuantitySpec(
-            how=Statistic(value=lambda t: _mean(t, DISTANCE), base=_rows, high=None),
+            how=Statistic(
+                value=lambda t: _mean(t, DISTANCE), base=_rows, high=None, variance=_of_mean_distance
+            ),
             title="mean absolute error",
             among="rows",
             cells=Cells.ERRORS,
@@ -77,7 +124,9 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             unit=DEVIATIONS,
         ),
         Quantity.ROOT_MEAN_SQUARED_ERROR: QuantitySpec(
-            how=Statistic(value=lambda t: np.sqrt(_mean(t, SQUARE)), base=_rows, high=None),
+            how=Statistic(
+                value=lambda t: np.sqrt(_mean(t, SQUARE)), base=_rows, high=None, variance=_of_root
+            ),
             title="root mean squared error",
             among="rows",
             cells=Cells.ERRORS,
@@ -85,7 +134,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             unit=DEVIATIONS,
         ),
         Quantity.R2: QuantitySpec(
-            how=Statistic(value=explained, base=_varied, low=-np.inf, high=1.0),
+            how=Statistic(value=explained, base=_varied, low=-np.inf, high=1.0, variance=_of_explained),
             title="R2",
             among="rows with differing labels",
             cells=Cells.ERRORS,

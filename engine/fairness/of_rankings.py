@@ -15,10 +15,16 @@ def _per(t: Numbers, above: int, below: int) -> Numbers:
 
 def item_distribution(t: Numbers) -> Numbers:
     """Share of the exposure that each group of items gets, (..., groups of users, groups of items); NaN without any."""
-    exposure = t[..., 3:]
+    exposure = t[..., 4:]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares: Numbers = exposure / exposure.sum(-1, keepdims=True)
     return shares
+
+
+def _of_mean_gain(t: Numbers) -> Numbers:
+    """Squared error of the mean nDCG over users; 0 of one user."""
+    found: Numbers = t[..., 3] / np.maximum(t[..., 1] * (t[..., 1] - 1), 1.0)
+    return found
 
 
 def jensen_shannon(one: Numbers, other: Numbers) -> Numbers:
@@ -57,7 +63,7 @@ OF_RANKINGS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             by_class=False,
         ),
         Quantity.NDCG: QuantitySpec(
-            how=Statistic(value=lambda t: _per(t, 2, 1), base=lambda t: t[..., 1]),
+            how=Statistic(value=lambda t: _per(t, 2, 1), base=lambda t: t[..., 1], variance=_of_mean_gain),
             title="mean nDCG",
             among="users with a relevant item",
             cells=Cells.RANKINGS,

@@ -3,11 +3,13 @@
 The cells of a group have shape (LAYERS, bins), bins by rising score; `Layer` says what each layer holds.
 """
 
+import math
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.fairness.quantity import Cells, Curve, Numbers, Quantity, QuantitySpec, Statistic
 
@@ -126,12 +128,43 @@ def calibration_error(t: Numbers) -> Numbers:
     """
     if not t.size:
         return np.full(t.shape[:-2], np.nan)
-    tenths = t.reshape(-1, *t.shape[-2:])[0, Layer.TENTH]  # the same of all groups
-    starts = np.flatnonzero(np.diff(tenths, prepend=-2))
+    starts = _starts(t)
     scores = t[..., Layer.SCORE_UNFAVORABLE, :] + t[..., Layer.SCORE_FAVORABLE, :]
     apart = np.abs(np.add.reduceat(scores - t[..., Layer.FAVORABLE, :], starts, axis=-1)).sum(-1)
     rows = _scored(t)
     return _over(apart, rows)
+
+
+def calibration_lift(t: Numbers) -> Numbers:
+    """How far at most chance alone lifts the calibration error, shape (...).
+
+    A mean m of normal chance around d has a mean size above abs(d) by s (2 f(x) - 2 x F(-x)), where x = abs(d) / s and
+    f and F are the density and distribution of chance: that falls with x. Each part is taken at the least distance
+    that agrees well with the data, abs(m) - s.
+    """
+    if not t.size:
+        return np.zeros(t.shape[:-2])
+    starts = _starts(t)
+    scores = t[..., Layer.SCORE_UNFAVORABLE, :] + t[..., Layer.SCORE_FAVORABLE, :]
+    squares = t[..., Layer.ERROR_UNFAVORABLE, :] + t[..., Layer.ERROR_FAVORABLE, :]
+    apart = np.abs(np.add.reduceat(scores - t[..., Layer.FAVORABLE, :], starts, axis=-1))
+    error = np.sqrt(np.add.reduceat(squares, starts, axis=-1))
+    x = np.maximum(np.divide(apart, error, out=np.zeros_like(apart), where=error > 0) - 1, 0.0)
+    density = np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+    lifted = error * (2 * density - 2 * x * _beyond(x))
+    return np.nan_to_num(_over(lifted.sum(-1), _scored(t)))
+
+
+def _beyond(x: Numbers) -> Numbers:
+    """Chance of a standard normal number above x, from 0 on."""
+    found: Numbers = np.vectorize(lambda each: math.erfc(each / math.sqrt(2)) / 2, otypes=[float])(x)
+    return found
+
+
+def _starts(t: Numbers) -> npt.NDArray[np.intp]:
+    """The first bin of each tenth."""
+    tenths = t.reshape(-1, *t.shape[-2:])[0, Layer.TENTH]
+    return np.flatnonzero(np.diff(tenths, prepend=-2))
 
 
 def brier_score(t: Numbers) -> Numbers:
@@ -203,7 +236,7 @@ OF_SCORES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             by_class=False,
         ),
         Quantity.CALIBRATION_ERROR: QuantitySpec(
-            how=Statistic(value=calibration_error, base=_scored),
+            how=Statistic(value=calibration_error, base=_scored, lift=calibration_lift),
             title="calibration error",
             among=_PROBABILITY,
             cells=Cells.SCORES,

@@ -96,8 +96,9 @@ class Cells(StrEnum):
     SCORES = "scores"
     """Label by bin of the score."""
     ERRORS = "errors"
-    """Sums over rows, shape (6,): 1, error, its size, its square, prediction, and the squared deviation of the
-    label from its mean in the group."""
+    """Sums over rows, shape (9,): 1, error, its size, its square, prediction, and the squared deviations from their
+    means in the group of the label, of the squared error, of the prediction, and of what R2 is made of: the squared
+    error less as much of the label's squared deviation as the two have in proportion."""
     PREDICTIONS = "predictions"
     """Shape (2, values): rows with a prediction up to each value, and the step from it to the next one in
     standard deviations of the label."""
@@ -111,8 +112,8 @@ class Cells(StrEnum):
     """Of a group of items: rows, exposure, relevance, and the exposure that its items would have if all items had
     the same, shape (4,)."""
     RANKINGS = "rankings"
-    """Of a group of users: users, those with relevant items, the sum of their nDCG, and the exposure that each
-    group of items gets, shape (3 + groups of items,)."""
+    """Of a group of users: users, those with relevant items, the sum of their nDCG and of its squared deviations
+    from its mean, and the exposure that each group of items gets, shape (4 + groups of items,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +141,8 @@ class Statistic:
     """Ends of its range; None for no end."""
     variance: Callable[[Numbers], Numbers] | None = None
     """From cells to squared standard errors, where there is a formula; the error then needs no draws."""
+    lift: Callable[[Numbers], Numbers] | None = None
+    """From cells to how far at most chance alone lifts a value that is never negative; gaps are surer by so much less."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -327,7 +327,7 @@ def _items(data: Rankings) -> Table:
 
 
 def _users(data: Rankings, attributes: tuple[int, ...]) -> Table:
-    """Groups of users; cells are users, users with a relevant item, their nDCG, and exposures of groups of items."""
+    """Groups of users; cells as in Cells.RANKINGS."""
     axes = [data.axes[i] for i in attributes]
     own, cell = distinct(data.codes[:, list(attributes)])
     gains, exposure, products = (
@@ -341,23 +341,32 @@ def _users(data: Rankings, attributes: tuple[int, ...]) -> Table:
         groups=groups,
         names=names_of(axes, groups),
         rows=users,
-        cells=np.column_stack([users, gains[:, :2], exposure]),
+        cells=np.column_stack([users, gains[:, :2], _spread(gains), exposure]),
         sampler=_sampler(users, gains, exposure, products),
     )
 
 
+def _spread(gains: Floats) -> Floats:
+    """Sums of squared deviations of the nDCG from its mean in the group, shape (groups,)."""
+    found: Floats = np.maximum(0.0, gains[:, 2] - gains[:, 1] ** 2 / np.maximum(gains[:, 0], 1))
+    return found
+
+
 def _sampler(users: npt.NDArray[np.int64], gains: Floats, exposure: Floats, products: Floats) -> Sampler:
-    """Draws of users within each group, given its size."""
+    """Draws of users within each group, given its size: means are normal, and spreads vary as those of normal numbers."""
+    spreads = _spread(gains)
 
     def draw(places: Places, samples: int, seed: int) -> Iterator[Numbers]:
         generator = np.random.default_rng(seed)
-        block = np.empty((samples, len(places), 3 + exposure.shape[1]))
+        block = np.empty((samples, len(places), 4 + exposure.shape[1]))
         for i, place in enumerate(places):
-            known, total, square = gains[place]
-            spread = np.sqrt(max(0.0, square - total**2 / known)) if known else 0.0
-            drawn = np.clip(total + spread * generator.standard_normal(samples), 0.0, known)
-            block[:, i, 0], block[:, i, 1], block[:, i, 2] = users[place], known, drawn
-            block[:, i, 3:] = drawn_sums(
+            known, total, _ = gains[place]
+            moved = np.sqrt(spreads[place]) * generator.standard_normal(samples)
+            block[:, i, 0], block[:, i, 1] = users[place], known
+            block[:, i, 2] = np.clip(total + moved, 0.0, known)
+            free = max(known - 1, 1)
+            block[:, i, 3] = spreads[place] * generator.chisquare(free, samples) / free
+            block[:, i, 4:] = drawn_sums(
                 exposure[place], products[place], int(users[place]), samples, generator
             )
         yield block

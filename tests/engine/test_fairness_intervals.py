@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from engine.fairness import BiasOptions, Metric, Quantity
@@ -11,6 +12,7 @@ from engine.fairness.groups import reports
 from engine.fairness.intervals import katz, largest_pair, multinomial, newcombe, wilson
 from engine.fairness.judging import judge
 from engine.fairness.metrics import METRICS, QUANTITIES, Form
+from engine.fairness.of_scores import Layer, calibration_lift
 from engine.fairness.quantity import Cells
 from engine.fairness.tables import Table
 
@@ -219,3 +221,52 @@ def test_what_cannot_be_settled_asks_for_no_astronomic_number_of_rows():
     table = outcomes((0, 300, 700, 0), (0, 200, 800, 0))
     ((finding, _),) = judge(table, [Metric.DEMOGRAPHIC_PARITY_DIFFERENCE], BiasOptions(), lambda _: None)
     assert finding.rows_needed is None
+
+
+def test_nobody_wrong_is_no_proof_of_perfect_benefits():
+    # 100 rows, none wrong. One of each kind of error is added, and two that are right: shares 1 / 104, 102 / 104 and
+    # 1 / 104 of benefits 0, 1 and 2; their mean is 1, that of their squares m = 106 / 104, the index g = (m - 1) / 2 =
+    # 0.009615. A row of benefit b moves the index by (b^2 - m) / 2 - m (b - 1): 0.509615, -0.009615 and 0.471154. The
+    # variance of these over 104 is 4.5407e-5, and 1.959964 standard errors are 0.0132072.
+    # Theil: A = 2 ln 2 / 104 = 0.0133298; b ln b - A - (b - 1) (A + 1) is 1, -0.0133298 and 0.3596349, by their squares
+    # the variance is 1.060892e-4, and the upper end 0.0201876.
+    table = outcomes((0, 50, 50, 0))
+    metrics = [Metric.GENERALIZED_ENTROPY_INDEX, Metric.THEIL_INDEX]
+    found = [finding for finding, _ in judge(table, metrics, BiasOptions(), lambda _: None)]
+    assert [finding.value for finding in found] == [0.0, 0.0]
+    assert [finding.interval.low for finding in found] == [0.0, 0.0]
+    assert [finding.interval.high for finding in found] == pytest.approx([0.0132072, 0.0201876], abs=2e-7)
+
+
+def test_the_error_of_an_entropy_is_that_of_drawn_rows():
+    # 1,000 rows: 100 with benefit 0, 700 with 1, 200 with 2
+    table = outcomes((100, 300, 400, 200))
+    drawn = np.random.default_rng(1).multinomial(1000, [0.1, 0.7, 0.2], 20_000) / 1000
+    mean = drawn @ [0, 1, 2]
+    indexes = ((drawn @ [0, 1, 4]) / mean**2 - 1) / 2, drawn[:, 2] * 2 * np.log(2) / mean - np.log(mean)
+    for quantity, index in zip((Quantity.GENERALIZED_ENTROPY, Quantity.THEIL), indexes, strict=True):
+        variance = QUANTITIES[quantity].how.variance(table.cells)[0]
+        assert np.sqrt(variance) == pytest.approx(index.std(), rel=0.03)
+
+
+def test_chance_lifts_a_calibration_error_by_hand():
+    # 100 rows of score 0.25, 25 of them favourable: errors are 0.25 75 times and -0.75 25 times. Their squares add up to
+    # 4.6875 + 14.0625 = 18.75, so chance has the size of 4.3301 rows, of which the mean size is sqrt(2 / pi), 3.4549.
+    # With 45 favourable ones squares add up to 55 / 16 + 45 * 9 / 16 = 28.75, s = 5.3619; 20 rows too many are 3.7300 s,
+    # less one 2.7300 s: s (2 f - 2 x F) = 5.3619 * (2 * 0.0096058 - 2 * 2.73 * 0.0031667) = 0.0103 rows of 100.
+    cells = np.zeros((2, len(Layer), 1))
+    for group, favorable in enumerate((25, 45)):
+        cells[group, :, 0] = [
+            100 - favorable,
+            favorable,
+            0.25 * (100 - favorable),
+            0.25 * favorable,
+            0.0625 * (100 - favorable),
+            0.5625 * favorable,
+            0.5,
+            2,
+        ]
+    x = 20 / np.sqrt(28.75) - 1
+    later = np.sqrt(28.75) * (2 * norm.pdf(x) - 2 * x * norm.sf(x)) / 100
+    assert calibration_lift(cells) == pytest.approx([0.034549, later], abs=1e-6)
+    assert later == pytest.approx(0.000103, abs=1e-5)

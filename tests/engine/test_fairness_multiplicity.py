@@ -9,7 +9,8 @@ from statsmodels.stats.multitest import multipletests
 
 from engine.fairness.multiplicity import benjamini_hochberg, holm
 
-P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
+TIED = st.integers(0, 20).map(lambda twentieths: twentieths / 20)
+P_VALUES = st.lists(st.floats(0, 1) | TIED, min_size=1, max_size=60)
 
 
 @settings(max_examples=200)

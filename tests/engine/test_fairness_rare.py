@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import barnard_exact
 
-from benchmarks.coverage import tables
+from benchmarks.scenes import decided
 from engine.fairness import BiasColumns, BiasOptions, Metric, Verdict
 from engine.fairness.judging import judge
 from tests.fairness import analysed, finding
@@ -29,7 +29,8 @@ def test_none_against_a_few_is_no_failure(tmp_path, n, k):
 def test_equal_groups_with_rare_outcomes_are_seldom_called_unequal(rate, sizes):
     runs, false_alarms = 200, dict.fromkeys(RATIOS, 0)
     options = BiasOptions(bootstrap_samples=200, min_group_size=1)
-    for table in tables(np.full(len(sizes), rate), np.array(sizes), runs):
+    draw, generator = decided([rate] * len(sizes), sizes), np.random.default_rng(5)
+    for (table,) in (draw(generator) for _ in range(runs)):
         for found, _ in judge(table, RATIOS, options, lambda _: None):
             false_alarms[found.metric] += found.p_value is not None and found.p_value <= 0.05
     # of 200 runs at 5 % more than 19 happen once in 500 times
