@@ -28,9 +28,14 @@ ALARM = 0.05
 """Where there is no gap, so many p-values are this small or smaller."""
 
 
-def held(scene: Scene, runs: int, samples: int) -> Mapping[Metric, tuple[float, float]]:
-    """Per metric the shares of runs in which the interval holds the truth, and in which the p-value is an alarm."""
-    generator = np.random.default_rng(list(f"{scene.family}, {scene.name}".encode()))
+def held(scene: Scene, runs: int, samples: int, again: int = 0) -> Mapping[Metric, tuple[float, float]]:
+    """Per metric the shares of runs in which the interval holds the truth, and in which the p-value is an alarm.
+
+    `again` draws other samples than 0 does.
+    """
+    generator = np.random.default_rng(
+        [*f"{scene.family}, {scene.name}".encode(), *([again] if again else [])]
+    )
     kept, alarms = dict.fromkeys(scene.truth, 0), dict.fromkeys(scene.truth, 0)
     for seed in range(runs):
         options = BiasOptions(bootstrap_samples=samples, seed=seed, min_group_size=1)
@@ -106,6 +111,9 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument(
+        "--again", type=int, default=0, help="other samples than those of the table: 1, 2 ..."
+    )
     parser.add_argument("--family", help="only the scenes of this family")
     asked = parser.parse_args()
     ordered = sorted(scenes(), key=lambda scene: scene.family)
@@ -118,7 +126,7 @@ def main() -> None:
         print(f"\n| {family} | {' | '.join([metric.replace('_', ' ') for metric in metrics] + more)} |")
         print("|---" * (1 + len(metrics) + len(more)) + "|")
         for scene in each:
-            shares = held(scene, asked.runs, asked.samples)
+            shares = held(scene, asked.runs, asked.samples, asked.again)
             shown = []
             for metric in metrics:
                 if metric not in scene.truth:

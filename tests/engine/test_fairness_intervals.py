@@ -8,6 +8,8 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from engine.fairness import BiasOptions, Metric, Quantity
+from engine.fairness.comparing import compare
+from engine.fairness.curves import MOST_PAIRED, changes
 from engine.fairness.groups import reports
 from engine.fairness.intervals import katz, largest_pair, multinomial, newcombe, wilson
 from engine.fairness.judging import judge
@@ -270,3 +272,28 @@ def test_chance_lifts_a_calibration_error_by_hand():
     later = np.sqrt(28.75) * (2 * norm.pdf(x) - 2 * x * norm.sf(x)) / 100
     assert calibration_lift(cells) == pytest.approx([0.034549, later], abs=1e-6)
     assert later == pytest.approx(0.000103, abs=1e-5)
+
+
+@pytest.mark.parametrize("groups", [3, MOST_PAIRED])
+def test_the_largest_change_of_two_curves_is_that_over_all_pairs(groups):
+    generator = np.random.default_rng(groups)
+    cells = generator.integers(5, 50, (groups, 4))
+    names = tuple(f"{i:02}" for i in range(groups))
+    table = Table(
+        kind=Cells.CLUSTERS,
+        attributes=("g",),
+        groups=tuple((name,) for name in names),
+        names=names,
+        rows=cells.sum(1),
+        cells=cells,
+        classes=tuple("ABCD"),
+    )
+    options = BiasOptions(min_group_size=1)
+    (block,) = table.draws(np.arange(groups), 20, 1)
+    found = changes(compare(table, (Quantity.CLUSTER_COMPOSITION, 1), options, None), block)
+    shares, drawn = (each / each.sum(-1, keepdims=True) for each in (cells, block))
+    moved = drawn - shares
+    by_pairs = [
+        max(np.abs(each[i] - each[j]).sum() / 2 for i in range(groups) for j in range(i)) for each in moved
+    ]
+    assert found == pytest.approx(by_pairs)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import norm, sem
 from sklearn.metrics import ndcg_score
 
 from engine.errors import InvalidInput
@@ -93,6 +94,23 @@ def test_what_users_are_shown_by_hand(tmp_path):
     ndcg = {"w": 1 / LOG3, "m": 2.5 / (2 + 1 / LOG3)}
     assert quantity(made, Quantity.NDCG) == pytest.approx(ndcg)
     assert values(made)[Metric.NDCG_DIFFERENCE] == pytest.approx(ndcg["m"] - ndcg["w"])
+
+
+def test_the_mean_gain_of_users_has_the_standard_error_of_a_mean(tmp_path):
+    # three users whose only relevant item stands first, second and third
+    gains = [1, 1 / LOG3, 0.5]
+    data = {
+        "user": [user for user in "abc" for _ in range(3)],
+        "sex": ["w"] * 9,
+        "item": [f"i{i}" for _ in "abc" for i in range(3)],
+        "maker": ["x", "y", "y"] * 3,
+        "rank": [1, 2, 3] * 3,
+        "relevance": [1, 0, 0, 0, 1, 0, 0, 0, 1],
+    }
+    made = report(tmp_path, data)
+    (ndcg,) = [m for m in made.attributes[0].groups[0].metrics if m.quantity is Quantity.NDCG]
+    assert ndcg.interval.low == pytest.approx(np.mean(gains) - norm.isf(0.025) * sem(gains))
+    assert ndcg.interval.high == 1.0  # 1.0037 by the formula
 
 
 def test_places_beyond_k_do_not_count(tmp_path):
