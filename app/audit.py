@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from app.audit_rules import Code, Outcome, Rule, decide, metric_named, rule
 from app.findings import plain, show
-from engine.errors import EngineError, InvalidInput
+from engine.errors import EngineError, InvalidInput, within
 from engine.fairness import AnalysisType, Bands, BiasColumns, BiasOptions, BiasReport, Reference, Threshold
 from engine.values import ModelType, Step, Tell, portion, silent
 
@@ -31,7 +31,13 @@ FAULT = 70
 """Of ours; as sysexits.h has it."""
 WIDTH = 150
 """Characters a line where the output is no terminal."""
-OPTIONS = {"prediction": "--pred", "item_group": "--item-group", "bootstrap_samples": "--samples"}
+OPTIONS = {
+    "prediction": "--pred",
+    "bootstrap_samples": "--samples",
+    "thresholds": "--limit",
+    "references": "--reference",
+    "bands": "--band",
+}
 """Options that are not called like the field they fill."""
 TABLES, JUDGING, ENDING = "Columns", "Judging", "Output"
 
@@ -248,10 +254,7 @@ def audit(
             references=[
                 Reference(attribute=name, group=value) for name, value in _pairs("--reference", reference)
             ],
-            bands=[
-                Bands(attribute=name, edges=[_number("--band", edge) for edge in value.split(",")])
-                for name, value in _pairs("--band", band)
-            ],
+            bands=[_bands(name, value) for name, value in _pairs("--band", band)],
             max_depth=max_depth,
             score_threshold=score_threshold,
             k=k,
@@ -378,6 +381,11 @@ def _pairs(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
             raise InvalidInput(f"{option} is written NAME=VALUE, got {text!r}")
         found.append((name.strip(), value.strip()))
     return found
+
+
+def _bands(attribute: str, edges: str) -> Bands:
+    with within("bands"):
+        return Bands(attribute=attribute, edges=[_number("--band", edge) for edge in edges.split(",")])
 
 
 def _number(option: str, text: str) -> float:

@@ -20,6 +20,7 @@ from db.owned import one, owned
 from engine.errors import InvalidInput
 from engine.fairness import BiasReport, Interval, Metric, Verdict
 from engine.fairness.comparison import ReportComparison, compared
+from engine.fairness.options import refuse_other_model
 from engine.fairness.trend import Headline
 from resolvers.context import Context, Info
 from resolvers.ids import global_id, key
@@ -67,6 +68,7 @@ async def fairness_trend(
         raise InvalidInput(f"last must lie in [1, {LARGEST_PAGE}], got {last}", at=("last",))
     if "\0" in (attribute or ""):
         raise InvalidInput("attribute may hold no NUL, and no name does", at=("attribute",))
+    refuse_other_model(metric, model.type, at=("metric",))
     asked = metric, attribute, last
     points: list[TrendPoint] = await info.context.together(
         ("trend", asked), partial(_points, info.context, asked), model.id

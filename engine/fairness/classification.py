@@ -15,6 +15,7 @@ from engine.fairness.scores import Scores, decidable, score_table
 from engine.fairness.scores import summarise as summarise_scores
 from engine.fairness.simulating import Ground
 from engine.fairness.tables import Table
+from engine.fairness.words import so_many
 from engine.tables.part import Part
 from engine.values import Tell
 
@@ -41,7 +42,7 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
         raise InvalidInput("all weights are 0: there is nothing to compare", at=("weights",))
     if columns.prediction is None:
         refuse_other_labels(summary[0])
-    data = decisions(summary[0])
+    data = decisions(summary[0], "prediction" if columns.prediction is not None else "finite score")
     favorable = favorable_labels(summary[0])
     known = summary[1] if len(summary) > 1 else None
     missing = _missing(data, columns, known)
@@ -119,7 +120,7 @@ def _on_scores(columns: BiasColumns, scores: Scores | None, missing: str | None)
     notes = []
     if scores.left_out:
         notes.append(
-            f"{scores.left_out:,} rows have no label or no finite score; metrics of scores leave them out."
+            f"{so_many(scores.left_out, 'rows have no label or no finite score')}, and metrics of scores leave such out."
         )
     if not (scores.lowest >= 0 and scores.highest <= 1):
         notes.append(

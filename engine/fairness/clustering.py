@@ -15,6 +15,7 @@ from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.quantity import Cells, Numbers
 from engine.fairness.reading import keys_of, number_of, plain, reading, refuse_beyond, schema_of, source
 from engine.fairness.tables import Places, Sampler, Table, distinct, names_of
+from engine.fairness.words import so_many
 from engine.tables.part import Part
 from engine.values import Tell
 
@@ -52,7 +53,7 @@ def _costs(path: Part, columns: BiasColumns, options: BiasOptions, like: Cube) -
     wrong = sum(cells.column("wrong").to_pylist())
     if wrong:
         raise InvalidInput(
-            f"{wrong:,} rows have a distance below 0 or an infinite one; distances are numbers from 0 on",
+            f"{so_many(wrong, 'rows have a distance')} below 0 or an infinite one; distances are numbers from 0 on",
             at=("distance",),
         )
     refuse_beyond(cells.column("most").to_numpy(), ("distance",), columns.distance or "")
@@ -126,7 +127,7 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
         protected=cube.protected,
         rows=cube.rows,
         excluded=excluded,
-        exclusion_reason=f"{excluded:,} rows have no cluster" if excluded else None,
+        exclusion_reason=so_many(excluded, "rows have no cluster") if excluded else None,
         tables=tables,
         labelled=False,
         notes=(*cube.notes, *_notes(names, large, options, distances=len(summary) > 1)),

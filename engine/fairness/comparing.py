@@ -18,6 +18,7 @@ from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Curve, Numbers, Quantity, QuantitySpec, Share, Statistic
 from engine.fairness.report import Exclusion
 from engine.fairness.tables import Table
+from engine.fairness.words import so_many
 
 PILOT = 200
 """Draws from which the variance of a quantity without a formula is taken."""
@@ -85,6 +86,8 @@ class Comparison:
     """Shape (groups,): where the compared groups stand among those drawn."""
     value: Floats
     """Shape (groups,); of a curve shape (groups, points)."""
+    finer: Floats | None
+    """Shape (groups, more points): of a curve that is drawn at fewer points than there are, all of them."""
     base: Floats
     """Shape (groups,): rows that the value rests on."""
     excluded: tuple[Exclusion, ...]
@@ -136,13 +139,16 @@ def compare(
         cells=table.cells[drawn],
         places=places,
         value=value[places],
+        finer=None
+        if table.finer is None or not isinstance(spec.how, Curve)
+        else spec.how.points(table.finer[drawn[places]]),
         base=base[places],
         excluded=tuple(
             Exclusion(
                 group=name,
                 reason=_too_small(spec, rests_on[i], options, weighted=table.weighted)
                 if large[i]
-                else f"which has {table.rows[i]:,} rows, fewer than {options.min_group_size:,}",
+                else f"which has {so_many(table.rows[i], 'rows')}, fewer than {options.min_group_size:,}",
             )
             for i, name in enumerate(table.names)
             if i not in compared and table.rows[i] >= options.suppress_below
@@ -154,8 +160,10 @@ def compare(
 
 def _too_small(spec: QuantitySpec, base: float, options: BiasOptions, *, weighted: bool) -> str:
     """Why a group that is large enough has too few rows for one quantity."""
-    has = f"{'effectively ' if weighted else ''}{base:,.0f} {spec.among}"
+    has = f"{'effectively ' if weighted else ''}{so_many(base, spec.among)}"
     few = base < options.min_group_size
+    if not few and spec.without is not None:
+        has = f"no {spec.without}"
     what = spec.title if spec.unit is None else f"{spec.title} in {spec.unit}"
     return f"which has {has}, {f'fewer than {options.min_group_size:,}' if few else f'so no {what}'}"
 

@@ -21,6 +21,7 @@ from engine.fairness.reading import (
     schema_of,
     source,
 )
+from engine.fairness.words import so_many
 from engine.tables.part import Part
 from engine.values import Step, Tell, silent
 
@@ -33,7 +34,7 @@ MAX_CELLS = 1_000_000
 def count(path: Part, columns: BiasColumns, tell: Tell = silent, options: BiasOptions | None = None) -> Cube:
     """Count the rows of a Parquet file by protected values, stratum, label and prediction.
 
-    Missing means null, NaN, or text without a visible character. Whole numbers read alike whether
+    Missing means null, NaN, an infinite number, or text without a visible character. Whole numbers read alike whether
     stored as integers or floats ("1", not "1.0").
 
     Args:
@@ -105,7 +106,7 @@ def _others(schema: pa.Schema, columns: BiasColumns, options: BiasOptions) -> li
                 at=("score",),
                 name=f"{columns.score} from {least:g}",
                 role=Role.PREDICTION,
-                raw=f"CASE WHEN {score} IS NULL THEN NULL WHEN {score} >= {least!r} THEN 1 ELSE 0 END",
+                raw=f"CASE WHEN {score} IS NULL OR isinf({score}) THEN NULL WHEN {score} >= {least!r} THEN 1 ELSE 0 END",
                 alias="decision",
                 text="CAST(decision AS VARCHAR)",
             )
@@ -158,7 +159,7 @@ def _refuse_weights(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, we
     wrong, most, least = connection.sql(query).fetchall()[0]
     if wrong:
         raise InvalidInput(
-            f"{wrong:,} rows have no weight, or one below 0 or infinite; every weight must be a number from 0 on",
+            f"{so_many(wrong, 'rows have no weight')}, or one below 0 or infinite; every weight must be a number from 0 on",
             at=("weights",),
         )
     refuse_beyond([most], ("weights",), name)

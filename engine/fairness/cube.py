@@ -4,6 +4,8 @@ It is the only thing the analysis keeps of the data. Cubes of parts of the rows 
 of the whole, whatever the parts are: row groups, files, time windows, machines.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,6 +30,10 @@ class Role(StrEnum):
     PREDICTION = "prediction"
 
 
+_NUMBER = re.compile(r"(below )?(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?: to below \S+| and above)?")
+"""A number, or a band as `reading` names it."""
+
+
 ORDER = tuple(Role)
 """In which the axes of a cube stand."""
 
@@ -38,7 +44,7 @@ class Axis:
 
     name: str
     values: tuple[str | None, ...]
-    """Distinct, in text order; None, for missing, comes last."""
+    """Distinct, as `ordered` puts them; None, for missing, comes last."""
     role: Role = Role.PROTECTED
 
 
@@ -159,8 +165,17 @@ def _cube(
 
 
 def ordered(values: set[str | None]) -> tuple[str | None, ...]:
-    """Values in text order with None last."""
-    return tuple(sorted(values, key=lambda value: (value is None, value or "")))
+    """Numbers and bands of numbers by size, then texts in text order, then None."""
+    return tuple(sorted(values, key=_place))
+
+
+def _place(value: str | None) -> tuple[int, float, str]:
+    if value is None:
+        return 2, 0.0, ""
+    number = _NUMBER.fullmatch(value)
+    if number is None:
+        return 1, 0.0, value
+    return 0, -math.inf if number[1] else float(number[2]), value
 
 
 def _positions(axis: Axis, words: Sequence[str | None]) -> Codes:

@@ -12,8 +12,9 @@ MOST_PAIRED = 40
 
 
 def furthest(comparison: Comparison) -> tuple[float, tuple[int, int]]:
-    """The largest distance of two curves as observed, and the places of the two groups."""
-    how, observed = _curve(comparison), comparison.value
+    """The largest distance of two curves as observed, at all their points, and the places of the two groups."""
+    how = _curve(comparison)
+    observed = comparison.value if comparison.finer is None else comparison.finer
     best, pair = -1.0, (0, 0)
     for i in range(len(observed) - 1):
         distances = how.apart(observed[i], observed[i + 1 :])

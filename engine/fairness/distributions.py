@@ -12,12 +12,14 @@ from engine.fairness.resampling import Groups, in_blocks, resampled
 from engine.fairness.tables import Places, Sampler, Table
 
 MAX_POINTS = 512
-"""Values at which distributions are compared."""
+"""Values at which distributions are drawn."""
+MAX_FINER = 2_000_000
+"""Groups times values at which distributions are compared without drawing them, 32 MB; beyond, as they are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Grid:
-    """The values at which distributions are compared: all of them where there are few."""
+    """The values at which distributions are compared: all there are, or few enough to be drawn."""
 
     bins: Floats
     """Shape (bins,): the bins of the moments, ascending."""
@@ -47,19 +49,21 @@ class Grid:
         return jump, moved
 
 
-def grid_of(moments: Moments, unit: float) -> Grid:
-    """The grid of some moments; `unit` is the standard deviation of the label."""
+def grid_of(moments: Moments, unit: float, most: int = MAX_POINTS) -> Grid:
+    """The grid of some moments, of at most so many values; `unit` is the standard deviation of the label."""
     bins, place = np.unique(moments.binned.bin, return_inverse=True)
     count = np.bincount(place, moments.binned.count)
     level = moments.binned.level
     width = 0.0 if level is None else float(np.ldexp(1.0, level))
     values = bins if level is None else np.ldexp(bins + 0.5, level)
     point: Places = np.arange(len(bins))
-    if len(bins) > MAX_POINTS:
-        # square roots keep both errors of the grid small: many rows under one value, and few but far from it
-        weight = np.sqrt(count)
+    if len(bins) > most:
+        # square roots keep both errors of the grid small: many rows under one value, and few but far from it;
+        # and one value needs no more than one point, however far off it is
+        weight = np.sqrt(count * np.gradient(values))
+        weight = np.minimum(weight, weight.sum() / most)
         reached = (np.cumsum(weight) - weight / 2) / weight.sum()
-        point = np.unique((reached * MAX_POINTS).astype(np.intp), return_inverse=True)[1]
+        point = np.unique((reached * most).astype(np.intp), return_inverse=True)[1]
     # where the mean of what is counted under a point lies
     at = np.bincount(point, count * (values / unit)) / np.bincount(point, count)
     away = np.abs(values / unit - at[point]) + width / 2 / unit
@@ -77,9 +81,19 @@ def _counted(moments: Moments, groups: Groups, grid: Grid) -> Floats:
     return found.reshape(-1, points).astype(np.float64)
 
 
-def distributions(moments: Moments, groups: Groups, grid: Grid) -> Table:
-    """How many predictions of each group lie up to each value, shape (groups, 2, points) as in Cells.PREDICTIONS."""
+def distributions(moments: Moments, groups: Groups, grid: Grid, every: Grid | None = None) -> Table:
+    """How many predictions of each group lie up to each value, shape (groups, 2, points) as in Cells.PREDICTIONS.
+
+    Args:
+        moments: the summary.
+        groups: whose distributions.
+        grid: the values at which they are drawn.
+        every: all values there are, at which they are compared unless groups are many; by default those of the grid.
+    """
     counts = _counted(moments, groups, grid)
+    finer = None
+    if every is not None and len(grid.steps) < len(every.steps) <= MAX_FINER // len(groups.values):
+        finer = _with_steps(_counted(moments, groups, every).cumsum(-1), every.steps)
     return Table(
         kind=Cells.PREDICTIONS,
         attributes=groups.attributes,
@@ -87,6 +101,7 @@ def distributions(moments: Moments, groups: Groups, grid: Grid) -> Table:
         names=groups.names,
         rows=groups.rows,
         cells=_with_steps(counts.cumsum(-1), grid.steps),
+        finer=finer,
         sampler=_distributions_sampler(counts, grid.steps),
     )
 

@@ -12,7 +12,7 @@ from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Curve, Numbers, Quantity, Share, Statistic
 from engine.fairness.report import GroupMetric, GroupReport, Interval
 from engine.fairness.tables import Places, Table
-from engine.fairness.words import joined
+from engine.fairness.words import joined, so_many
 from engine.values import Count
 
 PILOT = 200
@@ -88,7 +88,7 @@ def reports(table: Table, options: BiasOptions) -> tuple[GroupReport, ...]:
             judged=bool(large[i]),
             reason=None
             if large[i]
-            else f"It has {table.rows[i]:,} rows, fewer than {options.min_group_size:,}.",
+            else f"It has {so_many(table.rows[i], 'rows')}, fewer than {options.min_group_size:,}.",
             metrics=tuple(each[i] for each in metrics),
         )
         for i, name in enumerate(table.names)
@@ -132,7 +132,7 @@ def _metrics(
                 denominator=Count(int(base[i])) if whole else None,
                 reason=None
                 if value is not None
-                else f"The {spec.title} is undefined: there are no {spec.among}.",
+                else f"The {spec.title} is undefined: there are no {spec.without or spec.among}.",
                 difference=difference,
                 difference_interval=difference_interval,
                 ratio=ratio,

@@ -31,6 +31,8 @@ from engine.values import Count
 
 MOST_ROWS = 10**12
 """More rows than these settle nothing in practice."""
+FEWEST = 10
+"""Rows that each compared group must rest on for more than a warning; matters only where min_group_size is less."""
 RATIOS = (Form.RATIO, Form.AGAINST_REFERENCE, *BALANCES)
 """Forms of which small values are unfair."""
 
@@ -162,6 +164,7 @@ def _finding(
     interval, lowest, highest = None, None, None
     lowest_value, highest_value = None, None
     p_value, detectable, needed = None, None, None
+    judged_as = Verdict.INSUFFICIENT_EVIDENCE
     description = f"{capital(spec.title)} is {spec.meaning}. Here it could not be measured."
     if missing:
         reason = _why_not(spec, missing.comparison, attribute, options)
@@ -185,7 +188,9 @@ def _finding(
             observed = max(side.observed() for side in sides)
             p_value = max(float((1 + (each >= observed).sum()) / (1 + each.size)) for each in chances)
             detectable = _detectable(spec, sides, quantile)
-        if verdict(interval, spec.fair, limit) is Verdict.WARNING:
+        judged_as = verdict(interval, spec.fair, limit)
+        few = judged_as is not Verdict.WARNING and min(side.comparison.base.min() for side in sides) < FEWEST
+        if judged_as is Verdict.WARNING:
             needed = _rows_to_settle(sides, value, interval, limit)
         widest = _driving(spec, sides)
         lowest, highest = (None if end is None else end[0] for end in widest.extremes())
@@ -196,7 +201,10 @@ def _finding(
         if spec.form in BALANCES:
             at = BALANCES[spec.form].worst(widest.comparison.cells, widest.comparison.places).part
             description = balance_description(metric, table.classes[at], lowest, highest)
-        reason = verdict_reason(verdict(interval, spec.fair, limit), interval, metric, limit, excluded)
+        reason = verdict_reason(judged_as, interval, metric, limit, excluded)
+        if few:
+            judged_as, needed = Verdict.WARNING, FEWEST
+            reason = f"{reason} A group rests on fewer than {FEWEST} rows, so this is a warning at most."
     if outcome is not None or len(rows) > 1:
         driving = (
             None if missing or math.isnan(value) else table.classes[_driving(spec, sides).comparison.part[1]]
@@ -211,7 +219,7 @@ def _finding(
         interval=interval,
         threshold=limit,
         fair=spec.fair,
-        verdict=verdict(interval, spec.fair, limit),
+        verdict=judged_as,
         reason=reason,
         description=description,
         lowest=lowest,

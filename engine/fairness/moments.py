@@ -20,8 +20,9 @@ EXACT_BELOW = 2000
 """Groups with fewer rows keep them, to be drawn from one by one; larger ones are near enough to normal."""
 MAX_KEPT = 100_000
 """Rows kept in all, 2.4 MB, and drawn one by one, 1,000 draws a second; those of the largest groups go first."""
-MAX_BINS = 4096
-"""Distinct bins of the prediction; also how many distinct values are kept as they are."""
+MAX_BINS = 1 << 16
+"""Distinct bins of the prediction; also how many distinct values are kept as they are: of more, distances of
+distributions are no longer exact."""
 MAX_BIN_CELLS = 1_000_000
 """Bins of all groups together."""
 LEVELS = range(-200, 202)

@@ -156,7 +156,8 @@ OF_OUTCOMES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
                 slope=lambda share: 1 / (1 - share) ** 2,
             ),
             title="ratio of false negatives to false positives",
-            among="rows that are predicted wrongly, some of them favourably",
+            among="wrong predictions",
+            without="wrong predictions that are favourable",
         ),
         Quantity.ACCURACY: QuantitySpec(
             how=Share(counted=lambda t: (_right(t), _labelled(t))),

@@ -259,11 +259,15 @@ class BiasOptions:
         return not self.metrics or metric in self.metrics
 
     def check(self, kind: AnalysisType, model: ModelType) -> None:
-        """Refuse metrics that an analysis does not measure.
+        """Refuse metrics that an analysis does not measure, and limits for another kind of model.
+
+        Limits of other questions are fine: one list of limits may serve all analyses of a model.
 
         Raises:
-            InvalidInput: a metric is for another kind of model, or answers another question.
+            InvalidInput: a metric is for another kind of model, or one to judge answers another question.
         """
+        for i, threshold in enumerate(self.thresholds):
+            refuse_other_model(threshold.metric, model, at=("thresholds", i, "metric"))
         for i, metric in enumerate(self.metrics):
             refuse_unmeasured(metric, kind, model, at=("metrics", i))
 
@@ -280,12 +284,18 @@ def refuse_unmeasured(
     Raises:
         InvalidInput: it is for another kind of model, or answers another question.
     """
+    refuse_other_model(metric, model, at)
     spec = METRICS[metric]
-    if spec.model is not model:
-        raise InvalidInput(f"{metric} is for {spec.model}, and this model is a {model}", at=at)
     if metric not in metrics_of(kind, model):
         asked = " or ".join([*spec.answers, AnalysisType.COMPREHENSIVE])
         raise InvalidInput(f"{metric} is measured by {asked}, not by {kind}", at=at)
+
+
+def refuse_other_model(metric: Metric, model: ModelType, at: tuple[str | int, ...] = ()) -> None:
+    """Refuse a metric that is for another kind of model; raises InvalidInput."""
+    spec = METRICS[metric]
+    if spec.model is not model:
+        raise InvalidInput(f"{metric} is for {spec.model}, and this model is a {model}", at=at)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

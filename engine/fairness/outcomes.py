@@ -13,6 +13,7 @@ from engine.fairness.cube import Axis, Codes, Cube, Role, collapsed
 from engine.fairness.quantity import Cells
 from engine.fairness.reading import shortened
 from engine.fairness.tables import Table, names_of
+from engine.fairness.words import so_many
 
 ENCODINGS = (("0", "1"), ("-1", "1"), ("false", "true"), ("no", "yes"))
 """Pairs that need no explanation, unfavourable first, in lower case."""
@@ -46,8 +47,12 @@ class Decisions:
         return (1,) if len(self.classes) == 2 else tuple(range(len(self.classes)))
 
 
-def decisions(cube: Cube) -> Decisions:
+def decisions(cube: Cube, missing: str = "prediction") -> Decisions:
     """Read a cube's labels and predictions as classes.
+
+    Args:
+        cube: the counts.
+        missing: what rows without a prediction lack, in words.
 
     Raises:
         InvalidInput: the values are no known pair and no favourable one was named; the one that was
@@ -70,7 +75,7 @@ def decisions(cube: Cube) -> Decisions:
     labelled = read[0] if label is not None else np.full_like(predicted, -1)
     kept = predicted >= 0
     if not kept.any():
-        raise InvalidInput("no row has a prediction")
+        raise InvalidInput(f"no row has a {missing}")
     within = np.zeros_like(predicted) if stratum is None else cube.codes[:, stratum]
     attributes = [i for i, axis in enumerate(cube.axes) if axis.role is Role.PROTECTED]
     columns = [cube.codes[:, attributes], within, np.where(labelled < 0, len(classes), labelled), predicted]
@@ -89,7 +94,7 @@ def decisions(cube: Cube) -> Decisions:
         favorable=favorable,
         rows=cube.rows,
         excluded=excluded,
-        exclusion_reason=f"{excluded:,} rows have no prediction" if excluded else None,
+        exclusion_reason=so_many(excluded, f"rows have no {missing}") if excluded else None,
         notes=(
             *cube.notes,
             *_on_labels(label is not None, unlabelled),
@@ -175,7 +180,8 @@ def _on_labels(there: bool, unlabelled: int) -> tuple[str, ...]:
     if not there:
         return ("There is no label, so only selection is compared.",)
     if unlabelled:
-        return (f"{unlabelled:,} rows have no label; they count in selection rates and nowhere else.",)
+        what = "it counts" if unlabelled == 1 else "they count"
+        return (f"{so_many(unlabelled, 'rows have no label')}; {what} in selection rates and nowhere else.",)
     return ()
 
 

@@ -175,6 +175,8 @@ class QuantitySpec:
     title: str
     among: str
     """What the rows are that it rests on, for sentences: "12 rows with a favourable label"."""
+    without: str | None = None
+    """What there is none of where it is undefined, if that is something else."""
     cells: Cells = Cells.OUTCOMES
     by_class: bool = True
     """Whether it speaks of one class against the others; False for those of all classes together."""

@@ -74,7 +74,9 @@ def keys_of(
             keys.append(plain(schema, at, name, Role.PROTECTED))
             continue
         if not _numeric(schema, number):
-            raise InvalidInput(f"column {name!r} holds texts; only numbers have bands", at=at)
+            which = next(i for i, bands in enumerate(options.bands) if bands is given)
+            said = f"column {name!r} holds {schema.field(number).type} values; only numbers have bands"
+            raise InvalidInput(said, at=("bands", which, "attribute"))
         keys.append(_banded(number, name, at, edges))
         shown = ", ".join(_written(edge) for edge in edges)
         notes.append(f"{name} is banded at {shown}, {_whose(given)}.")
@@ -126,7 +128,9 @@ def number_of(schema: pa.Schema, at: Place, name: str) -> str:
     if not _numeric(schema, i) and not pa.types.is_boolean(schema.field(i).type):
         kind = schema.field(i).type
         raise InvalidInput(f"column {name!r} holds {kind} values; {at[0]} needs numbers", at=at)
-    return f"CASE WHEN isnan(CAST(c{i} AS DOUBLE)) THEN NULL ELSE CAST(c{i} AS DOUBLE) END"
+    # no isnan: from statistics of the file, which leave NaN out, DuckDB concludes that there is none
+    number = f"CAST(c{i} AS DOUBLE)"
+    return f"CASE WHEN isfinite({number}) OR isinf({number}) THEN {number} END"
 
 
 def refuse_beyond(numbers: npt.ArrayLike, at: Place, name: str) -> None:
@@ -182,7 +186,7 @@ def _banded(i: int, name: str, at: Place, edges: Sequence[float]) -> Key:
         at=at,
         name=name,
         role=Role.PROTECTED,
-        raw=f"CASE WHEN c{i} IS NULL OR isnan({value}) THEN NULL {below} ELSE {len(edges)} END",
+        raw=f"CASE WHEN c{i} IS NULL OR NOT isfinite({value}) THEN NULL {below} ELSE {len(edges)} END",
         alias=f"b{i}",
         text=f"CASE b{i} {shown} ELSE NULL END",
     )
@@ -278,7 +282,7 @@ def text_of(schema: pa.Schema, i: int) -> str:
         number = f"CAST(c{i} AS DOUBLE)"
         whole = f"{number} = trunc({number}) AND abs({number}) < 1e15"
         return (
-            f"CASE WHEN isnan({number}) THEN NULL WHEN {whole} "
+            f"CASE WHEN NOT isfinite({number}) THEN NULL WHEN {whole} "
             f"THEN CAST(CAST(c{i} AS BIGINT) AS VARCHAR) ELSE {text} END"
         )
     return f"CASE WHEN trim({text}) = '' THEN NULL ELSE {text} END"

@@ -27,6 +27,7 @@ from engine.fairness.reading import (
     text_of,
 )
 from engine.fairness.tables import Places, Sampler, Table, distinct, names_of
+from engine.fairness.words import so_many
 from engine.tables.part import Part
 from engine.values import Step, Tell
 
@@ -127,10 +128,12 @@ def _refuse(connection: duckdb.DuckDBPyConnection, columns: BiasColumns, keys: S
         f"SELECT {', '.join(f'count(DISTINCT {key.alias})' for key in keys)} FROM users"  # noqa: S608 - positions
     ).fetchall()[0]
     if rows[1] and columns.rank is not None:
-        raise InvalidInput(f"{rows[1]:,} rows have a rank that is no whole number from 1 on", at=("rank",))
+        raise InvalidInput(
+            f"{so_many(rows[1], 'rows have a rank')} that is no whole number from 1 on", at=("rank",)
+        )
     if rows[2]:
         raise InvalidInput(
-            f"{rows[2]:,} rows have a relevance below 0 or an infinite one; relevances are numbers from 0 on",
+            f"{so_many(rows[2], 'rows have a relevance')} below 0 or an infinite one; relevances are numbers from 0 on",
             at=("relevance",),
         )
     refuse_beyond([rows[6]], ("relevance",), columns.relevance or "")
@@ -142,17 +145,21 @@ def _refuse(connection: duckdb.DuckDBPyConnection, columns: BiasColumns, keys: S
         )
     if several:
         raise InvalidInput(
-            f"{several:,} users have more than one value of a protected column; these are attributes of users",
+            f"{so_many(several, 'users have more')} than one value of a protected column; these are attributes of users",
             at=("protected",),
         )
     if pairs < rows[0] or places < rows[5]:
+        twice = (rows[0] - pairs, "items"), (rows[5] - places, "places")
+        said = " and ".join(so_many(count, what) for count, what in twice if count)
         raise InvalidInput(
-            f"{rows[0] - pairs:,} items and {rows[5] - places:,} places stand twice in the list of a user; each user has"
-            " one list. Where there are several, such as one a day, let user name the list",
+            f"lists of users hold {said} twice; each user has one list. Where there are several, such as one a day, let user name the list",
             at=("user",),
         )
     if items:
-        raise InvalidInput(f"{items:,} items are in more than one group", at=("item_group",))
+        raise InvalidInput(
+            f"{so_many(items, 'items have')} more than one group",
+            at=("item_group",),
+        )
     for key, values in zip(keys, distinct, strict=True):
         if values > MAX_VALUES:
             raise InvalidInput(
@@ -286,16 +293,20 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
         " by its normal limit. Limits for recommendations are ours.",
     ]
     if data.unplaced:
-        notes.append(f"{data.unplaced:,} rows have no place: not shown, but their relevance counts.")
+        notes.append(
+            f"{so_many(data.unplaced, 'rows have no place')}: not shown, but their relevance counts."
+        )
     if columns.relevance is None:
         notes.append("There is no relevance, so only exposure is compared.")
     elif without:
-        notes.append(f"{without:,} users have no relevant item, so no nDCG, and are left out of it.")
+        notes.append(
+            f"{so_many(without, 'users have no relevant item')}, so no nDCG, and nDCG leaves such out."
+        )
     return Evidence(
         protected=(*data.axes, data.item_groups),
         rows=int(data.rows.sum()) + data.excluded,
         excluded=data.excluded,
-        exclusion_reason=f"{data.excluded:,} rows have no user or no item" if data.excluded else None,
+        exclusion_reason=so_many(data.excluded, "rows have no user or no item") if data.excluded else None,
         tables=tables,
         labelled=columns.relevance is not None,
         notes=(*data.notes, *notes),

@@ -7,15 +7,15 @@ import pyarrow as pa
 
 from engine.errors import InvalidInput
 from engine.fairness.counting import MAX_VALUES
-from engine.fairness.distributions import Grid, distributions, grid_of
+from engine.fairness.distributions import MAX_FINER, Grid, distributions, grid_of
 from engine.fairness.evidence import Evidence, Family, Summary
-from engine.fairness.moments import EXACT_BELOW, MAX_KEPT, Moments, moments_of
+from engine.fairness.moments import EXACT_BELOW, MAX_BINS, MAX_KEPT, Moments, moments_of
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.reading import Key, keys_of, number_of, reading, refuse_beyond, schema_of, source
 from engine.fairness.resampling import Groups
 from engine.fairness.sums import errors
 from engine.fairness.tables import Table
-from engine.fairness.words import number
+from engine.fairness.words import so_many
 from engine.tables.part import Part
 from engine.values import Step, Tell
 
@@ -89,13 +89,13 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
     if excluded == moments.rows:
         raise InvalidInput("no row has both a label and a prediction that are finite numbers")
     unit = deviation(moments)
-    grid = grid_of(moments, unit)
+    grid, every = grid_of(moments, unit), grid_of(moments, unit, MAX_BINS)
 
     def tables(attributes: tuple[int, ...]) -> Sequence[Table]:
         groups = Groups.of(moments, attributes)
         found = [errors(moments, groups, unit)]
         if len(groups.values) <= MOST_GROUPS:
-            found.append(distributions(moments, groups, grid))
+            found.append(distributions(moments, groups, grid, every))
         return found
 
     return Evidence(
@@ -104,17 +104,17 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
         excluded=excluded,
         exclusion_reason=_why(moments),
         tables=tables,
-        notes=(*moments.notes, *_notes(moments, unit, grid)),
+        notes=(*moments.notes, *_notes(moments, unit, grid, every)),
     )
 
 
 def _why(moments: Moments) -> str | None:
     counts = (moments.unlabelled, "label"), (moments.unpredicted, "prediction")
-    found = [f"{count:,} rows have no finite {what}" for count, what in counts if count]
+    found = [so_many(count, f"rows have no finite {what}") for count, what in counts if count]
     return ", and ".join(found) or None
 
 
-def _notes(moments: Moments, unit: float, grid: Grid) -> tuple[str, ...]:
+def _notes(moments: Moments, unit: float, grid: Grid, every: Grid) -> tuple[str, ...]:
     if np.isnan(unit):
         scale = (
             "The label has one value only, so gaps in units of the label have no scale and are not judged."
@@ -128,17 +128,22 @@ def _notes(moments: Moments, unit: float, grid: Grid) -> tuple[str, ...]:
         f"Groups with fewer than {EXACT_BELOW:,} rows are resampled row by row, the smallest first and at most {MAX_KEPT:,} rows in all;"
         " means and distributions of the others are drawn as normal with the covariance that the rows have."
     )
-    said = (scale, "The limits of regression metrics are our own; no law sets them.", how)
-    if grid.exact:
-        return said
-    jump, moved = grid.doubt(moments)
-    area = (
-        "" if np.isnan(moved) else f", and the Wasserstein distance within {number(moved)} of the exact one"
-    )
+    said = [scale, "The limits of regression metrics are our own; no law sets them.", how]
+    if len(grid.steps) < len(every.steps):
+        said.append(
+            f"Distributions are drawn at {len(grid.steps):,} values for the intervals of their distances, and compared"
+            f" there too where there are more than {MAX_FINER // len(every.steps):,} groups."
+        )
+    widest = max(len(axis.values) for axis in moments.axes)
+    used = every if widest * len(every.steps) <= MAX_FINER else grid
+    if used.exact:
+        return tuple(said)
+    jump, moved = used.doubt(moments)
+    area = "" if np.isnan(moved) else f", and the Wasserstein distance within {moved:.2g} of the exact one"
     return (
         *said,
-        f"Distributions are compared at {len(grid.steps):,} values: between groups of one attribute the"
-        f" Kolmogorov-Smirnov distance lies at most {number(jump)} below the exact one{area}.",
+        f"Distributions are compared at {len(used.steps):,} values: between groups of one attribute the"
+        f" Kolmogorov-Smirnov distance lies at most {jump:.2g} below the exact one{area}.",
     )
 
 

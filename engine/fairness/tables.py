@@ -31,6 +31,8 @@ class Table:
     """Shape (groups,): rows of the dataset in each group."""
     cells: Numbers
     """Shape (groups, *cells), as `kind` says."""
+    finer: Numbers | None = None
+    """The same where curves are taken at all values there are, if `cells` are coarser so that they can be drawn."""
     outcomes: tuple[int, ...] = (1,)
     """Classes that are compared one against the rest."""
     classes: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """The sentences of a report, for people who know no statistics."""
 
+import re
 from collections.abc import Sequence
 from math import isnan
 
@@ -8,6 +9,7 @@ from engine.fairness.quantity import Quantity
 from engine.fairness.report import Exclusion, Finding, Interval, Verdict
 
 EXAMPLES = 3
+_SEVERAL = re.compile(r"\b(row|user|item|place|prediction)s\b( have\b)?")
 CROSS = " \N{MULTIPLICATION SIGN} "
 
 
@@ -29,6 +31,13 @@ def between(interval: Interval) -> str:
 def plural(count: int, noun: str) -> str:
     """ "1 group", "2 groups", "no group"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}" if count else f"no {noun}"
+
+
+def so_many(count: float, what: str) -> str:
+    """What is written for several, as many of it as there are: "1 row has no label", "2 rows have no label"."""
+    if round(count) == 1:
+        what = _SEVERAL.sub(lambda found: found[1] + (" has" if found[2] else ""), what, count=1)
+    return f"{count:,.0f} {what}"
 
 
 def verdict_reason(

@@ -58,7 +58,7 @@ def read(part: Part, limits: Limits) -> Footer:
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         if "encrypt" in str(error).lower():
             raise InvalidInput("the Parquet file is encrypted; save it without encryption") from None
-        raise InvalidInput("the Parquet footer is damaged; save and upload the file again") from None
+        raise InvalidInput("the Parquet footer is damaged; save the file again") from None
     rows, width = claims.num_rows, len(schema)
     names.check(schema.names, limits)
     _check_claims(claims, rows, width, limits)
@@ -74,7 +74,7 @@ def _check_ends(file: pa.NativeFile) -> None:
         raise InvalidInput("the Parquet file is encrypted; save it without encryption")
     footer = int.from_bytes(end[:4], "little")
     if length < 12 or end[4:] != b"PAR1" or footer > length - 12:
-        raise InvalidInput("the Parquet file is cut off before its end; upload it again")
+        raise InvalidInput("the Parquet file is cut off before its end; write it again")
     if footer > _MAX_FOOTER_BYTES:
         raise InvalidInput(
             f"the Parquet footer has {size(footer)}; at most {size(_MAX_FOOTER_BYTES)} are read"

@@ -13,7 +13,7 @@ from engine.tables import footer, names
 from engine.tables.describe import describe, preview
 from engine.tables.infer import Typed
 from engine.tables.limits import Limits
-from engine.tables.opening import ROWS, in_words, show
+from engine.tables.opening import OF_STORES, ROWS, in_words, show
 from engine.tables.part import Part
 from engine.tables.parts import Listing
 from engine.tables.profile import ColumnType, Ingested, TableFormat, TableProfile
@@ -68,7 +68,7 @@ def rows_of(parts: Sequence[Part], tell: Tell = silent) -> list[int]:
     first: pa.Schema | None = None
     with ThreadPoolExecutor(AT_ONCE) as threads:
         try:
-            for i, read in enumerate(threads.map(lambda part: footer.read(part, LIMITS), parts)):
+            for i, read in enumerate(threads.map(_footer, parts)):
                 first = read.schema if first is None else first
                 _refuse_other_columns(parts[i], read.schema, first)
                 found.append(read.rows)
@@ -78,6 +78,15 @@ def rows_of(parts: Sequence[Part], tell: Tell = silent) -> list[int]:
         finally:
             threads.shutdown(cancel_futures=True)
     return found
+
+
+def _footer(part: Part) -> footer.Footer:
+    try:
+        return footer.read(part, LIMITS)
+    except InvalidInput as error:
+        if str(error) in OF_STORES:
+            raise
+        raise InvalidInput(f"part {names.short(part.name)}: {error}", at=("uri",)) from None
 
 
 def _refuse_other_columns(part: Part, schema: pa.Schema, first: pa.Schema) -> None:

@@ -24,6 +24,8 @@ ROWS = "rows_of_parts"
 """The view that `show` makes."""
 GONE = "a part of this dataset is no longer in its store: register the dataset again"
 CHANGED = "a part of this dataset was changed while it was read: register the dataset again"
+OF_STORES = (GONE, CHANGED, DENIED, AWAY)
+"""Sentences that speak of a store and not of what is in a part."""
 CONNECT_S, ANSWER_S, TRIES = 5, 30, 3
 
 _REFUSALS = re.compile(

@@ -88,6 +88,9 @@ async def test_a_trend_asks_for_a_sensible_length_and_name(api, kept):
     ):
         answer = await api("viewer", TREND, metric=GAP, **asked)
         assert {error["extensions"]["argument"] for error in answer.errors} == {argument}
+    other = await api("viewer", TREND, metric="R2_DIFFERENCE")
+    assert {error["extensions"]["argument"] for error in other.errors} == {"metric"}
+    assert "r2_difference is for regression, and this model is a classification" in other.errors[0]["message"]
     assert (await points(api, metric="CONSISTENCY", attribute="'; $[*]"))["approver"] == []
 
 

@@ -147,7 +147,8 @@ async def test_parts_that_differ_are_refused(api, worker, register, root):
     damaged = written(root / "damaged", TABLE)
     (damaged / "part-1.parquet").write_bytes(b"PAR1 and no more")
     id = (await register(damaged)).data["registerDataset"]["id"]
-    assert "cut off" in (await api.until_ended("analyst", DATASET, id))["error"]
+    error = (await api.until_ended("analyst", DATASET, id))["error"]
+    assert error == "part 'part-1.parquet': the Parquet file is cut off before its end; write it again"
 
 
 async def test_a_part_that_changed_since_is_noticed(api, worker, register, folder):

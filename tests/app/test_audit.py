@@ -194,6 +194,10 @@ def test_what_cannot_be_judged_is_not_clean(audit):
         ((CREDIT, *COLUMNS, "--out", "nowhere/report.json"), "no place for a file"),
         ((CREDIT, *COLUMNS, "--out", CREDIT), "overwrite"),
         ((CREDIT, *COLUMNS, "--limit", "accuracy_difference"), "NAME=VALUE"),
+        ((CREDIT, *COLUMNS, "--limit", "r2_difference=0.5"), "--limit: r2_difference is for regression"),
+        ((CREDIT, *COLUMNS, "--reference", "sex=no one"), "--reference: no row has"),
+        ((CREDIT, *COLUMNS, "--band", "sex=1,2"), "--band: column 'sex' holds string values"),
+        ((CREDIT, *COLUMNS, "--band", "sex=2,1"), "--band: edges must be finite and rise"),
         ((CREDIT, *COLUMNS, "--fail-on", "demographic_party>0.1"), "did you mean demographic_parity"),
     ],
 )

@@ -73,8 +73,34 @@ def test_bands_that_differ_by_little_have_different_names(tmp_path):
 
 def test_texts_have_no_bands(tmp_path):
     options = replace(QUICK, bands=[Bands(attribute="age", edges=[1])])
-    with pytest.raises(InvalidInput, match="only numbers have bands"):
-        analysed(tmp_path, people() | {"age": ["old", "young"] * 200}, AGE, options)
+    for values, kind in ((["old", "young"] * 200, "string"), ([True, False] * 200, "bool")):
+        with pytest.raises(InvalidInput, match=f"holds {kind} values; only numbers have bands") as refused:
+            analysed(tmp_path, people() | {"age": values}, AGE, options)
+        assert refused.value.at == ("bands", 0, "attribute")
+
+
+def test_groups_stand_in_the_order_of_their_numbers(tmp_path):
+    options = replace(QUICK, bands=[Bands(attribute="age", edges=[-5, 9, 60, 1000.5])])
+    ages = [[-7, 0, 10, 70, 2000, None][i % 6] for i in range(400)]
+    report = analysed(tmp_path, people() | {"age": ages}, AGE, options)
+    assert list(sizes(report)) == [
+        "below -5",
+        "-5 to below 9",
+        "9 to below 60",
+        "60 to below 1000.5",
+        "1000.5 and above",
+        "(missing)",
+    ]
+    report = analysed(tmp_path, people() | {"age": [[9, 10, 100, -1][i % 4] for i in range(400)]}, AGE)
+    assert list(sizes(report)) == ["-1", "9", "10", "100"]
+
+
+def test_an_infinite_number_is_missing(tmp_path):
+    # what an upload reads as empty is so in a table that is judged where it lies
+    ages = [np.inf if i < 40 else -np.inf if i < 60 else float(i % 80) for i in range(400)]
+    assert sizes(analysed(tmp_path, people() | {"age": ages}, AGE))["(missing)"] == 60
+    few = [np.inf if i < 40 else float(i % 2) for i in range(400)]
+    assert sizes(analysed(tmp_path, people() | {"age": few}, AGE)) == {"0": 180, "1": 180, "(missing)": 40}
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,17 @@ def test_a_ratio_that_rests_on_next_to_no_weight_has_no_interval(tmp_path):
     assert found.ratio == pytest.approx((74 / 149) / (150 / 1000000150))
     assert found.ratio_interval is None
     assert found.difference_interval is not None
+
+
+def test_a_weight_that_is_no_number_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="1 row has no weight"):
+        report(tmp_path, np.where(np.arange(ROWS) == 7, np.nan, 1.0), "weights")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "weights"])
+def test_a_value_that_is_no_number_is_missing_whatever_the_file_says_of_its_values(tmp_path, case):
+    # statistics of a Parquet file leave NaN out
+    nothing = np.arange(ROWS) == 7
+    nan = report(tmp_path, np.where(nothing, np.nan, UNIT), case)
+    null = report(tmp_path, pa.array(UNIT, mask=nothing), case)
+    assert nan == null

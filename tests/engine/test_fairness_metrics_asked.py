@@ -5,7 +5,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from engine.errors import InvalidInput
-from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Metric
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, Metric, Threshold
 from tests.fairness import analysed, finding, findings
 
 COLUMNS = BiasColumns(label="label", prediction="prediction", protected=["race", "sex"])
@@ -72,3 +72,19 @@ def test_a_metric_that_cannot_be_measured_is_refused_with_its_place(
     with pytest.raises(InvalidInput, match=said) as refused:
         analysed(tmp_path, rows, BiasColumns(**given), asked(metrics), AnalysisType(kind))
     assert refused.value.at == at
+
+
+def test_a_limit_for_another_kind_of_model_is_refused_with_its_place(tmp_path, rows):
+    limits = [Threshold(metric=metric, limit=0.5) for metric in (SOME[0], Metric.CLUSTER_BALANCE)]
+    with pytest.raises(
+        InvalidInput, match="is for clustering, and this model is a classification"
+    ) as refused:
+        analysed(tmp_path, rows, COLUMNS, BiasOptions(bootstrap_samples=100, thresholds=limits))
+    assert refused.value.at == ("thresholds", 1, "metric")
+
+
+def test_one_list_of_limits_serves_all_questions_about_a_model(tmp_path, rows):
+    limits = [Threshold(metric=metric, limit=0.5) for metric in (*SOME, Metric.CONSISTENCY)]
+    options = BiasOptions(bootstrap_samples=100, thresholds=limits)
+    found = analysed(tmp_path, rows, COLUMNS, options, AnalysisType.DEMOGRAPHIC_PARITY)
+    assert finding(found, SOME[0], "sex").threshold == 0.5

@@ -183,7 +183,7 @@ def test_rows_without_finite_numbers_are_left_out_and_counted(tmp_path):
     }
     found = report(tmp_path, data)
     assert (found.rows, found.rows_excluded) == (7, 3)
-    assert found.exclusion_reason == "2 rows have no finite label, and 1 rows have no finite prediction"
+    assert found.exclusion_reason == "2 rows have no finite label, and 1 row has no finite prediction"
     # a: errors 0.5 and 0.5, labels 1 and 2; b: errors -1 and 0, labels 3 and 5
     assert measured(group(found, "a")) == pytest.approx(
         {

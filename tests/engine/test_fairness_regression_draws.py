@@ -12,6 +12,7 @@ from engine.fairness import (
     METRICS,
     AnalysisType,
     BiasOptions,
+    Metric,
     Quantity,
 )
 from engine.fairness.analysis import judged
@@ -21,7 +22,7 @@ from engine.fairness.of_errors import OF_ERRORS
 from engine.fairness.regression import deviation
 from engine.values import ModelType
 from tests.fairness import finding
-from tests.regression import COLUMNS, moments, tables
+from tests.regression import COLUMNS, moments, report, tables
 
 
 def test_many_values_are_compared_on_a_grid_within_the_stated_error():
@@ -44,6 +45,22 @@ def test_many_values_are_compared_on_a_grid_within_the_stated_error():
         assert exact - jump <= statistic <= exact + 1e-12
         area = (np.abs(shares[i] - shares[j]) * points[0, 1]).sum()
         assert area == pytest.approx(wasserstein_distance(*pair) / prediction.std(), abs=moved)
+
+
+@pytest.mark.parametrize("rows", [700, 30_000])
+def test_distances_of_distributions_are_exact_though_they_are_drawn_at_fewer_values(tmp_path, rows):
+    generator = np.random.default_rng(8)
+    data = {"group": generator.choice(["a", "b"], rows), "label": generator.normal(size=rows)}
+    data["prediction"] = generator.lognormal(0.1 * (data["group"] == "b"), 1.0)
+    found = report(tmp_path, data)
+    pair = [data["prediction"][data["group"] == group] for group in "ab"]
+    exact = wasserstein_distance(*pair) / data["label"].std()
+    ks, area = (
+        finding(found, metric) for metric in (Metric.KOLMOGOROV_SMIRNOV_DISTANCE, Metric.WASSERSTEIN_DISTANCE)
+    )
+    assert ks.value == pytest.approx(ks_2samp(*pair).statistic, abs=1e-12)
+    assert area.value == pytest.approx(exact, abs=1e-9)
+    assert any("Distributions are drawn at" in note for note in found.method.notes)
 
 
 def row_bootstrap(label, prediction, samples, seed):

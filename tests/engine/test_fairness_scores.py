@@ -346,3 +346,12 @@ def test_a_threshold_tells_two_outcomes_apart_so_other_labels_are_refused(tmp_pa
     assert refused.value.at == ("favorable",)
     named = BiasColumns(label="y", score="s", protected=["sex"], favorable=str(labels[-1]))
     assert analysed(tmp_path, data, named).favorable == str(labels[-1])
+
+
+@pytest.mark.parametrize("absent", [np.inf, -np.inf, np.nan])
+def test_a_row_without_a_finite_score_is_left_out_and_said_to_be(tmp_path, absent):
+    data = {"sex": ["f", "m"] * 60, "y": [0, 1] * 60, "s": [absent] + [i / 120 for i in range(1, 120)]}
+    found = analysed(tmp_path, data, BiasColumns(label="y", score="s", protected=["sex"]))
+    assert (found.rows_excluded, found.exclusion_reason) == (1, "1 row has no finite score")
+    with pytest.raises(InvalidInput, match="no row has a finite score"):
+        analysed(tmp_path, data | {"s": [absent] * 120}, BiasColumns(score="s", protected=["sex"]))
