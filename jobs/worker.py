@@ -48,6 +48,16 @@ class Again(BaseRetryStrategy):
         return RetryDecision(retry_in={"seconds": 1 if ours else min(1 + job.attempts, LONGEST_PAUSE_S)})
 
 
+class _Queue(procrastinate.worker.Worker):
+    """procrastinate's worker, stopping when its heartbeat does."""
+
+    async def _periodic_deferrer(self) -> None:
+        """Never end. There are no periodic tasks, and once this task ends nobody watches over the others any more: a
+        worker that was busy while the database restarted went on without heartbeats, and lost its jobs again and again.
+        """
+        await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Worker:
     """One worker process."""
@@ -71,7 +81,7 @@ class Worker:
     async def _work_once(self) -> None:
         app = self._app()
         async with app.open_async():
-            worker = procrastinate.worker.Worker(
+            worker = _Queue(
                 app,
                 concurrency=self.at_once,
                 install_signal_handlers=False,
