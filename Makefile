@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 
-.PHONY: help demo serve examples test soak check lint types arrows schema schema-check lock dashboard runtime clean
+.PHONY: help demo serve examples test soak check lint types arrows schema schema-check lock dashboard clients runtime clean
 
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -21,7 +21,7 @@ examples: .venv/dev ## Set up what the examples use; then `.venv/bin/python exam
 	@:
 
 test: .venv/dev ## Set up, and run the tests; `make test only=tests/engine` for a part
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(only)
+	@$(BIN)/pytest --numprocesses 3 $(only)
 
 soak: .venv/dev ## Kill workers 20 times and the database 5 times under running jobs; takes minutes
 	@FAIRMIND_SOAK=1 $(BIN)/pytest tests/jobs/test_resilience_workers.py tests/jobs/test_resilience_database.py
@@ -32,7 +32,7 @@ lint: .venv/dev ## Style and common mistakes
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check .
 
 types: .venv/dev ## Strict types in every package of ours, for each Python we resolve for
-	@for version in 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version || exit 1; done
+	@printf '%s\n' 3.11 3.12 3.13 | xargs -P 3 -I VERSION $(BIN)/mypy --python-version VERSION
 
 arrows: .venv/dev ## The layers of docs/house.md
 	@$(BIN)/lint-imports
@@ -42,6 +42,9 @@ schema: .venv/dev ## Rewrite schema.graphql from the code
 
 schema-check: .venv/dev
 	@$(BIN)/fairmind export-schema | diff -u schema.graphql - || (echo "run 'make schema' and commit schema.graphql"; exit 1)
+
+clients: dashboard # those of the tests: of other makers, on npm
+	@$(BIN)/python dashboard/build.py --clients
 
 dashboard: .venv/tools ## Build the pages, with the node on the PATH or the one that PyPI carries
 	@$(BIN)/python dashboard/build.py --check >/dev/null 2>&1 || $(UV) -r requirements-node.lock

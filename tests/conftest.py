@@ -21,6 +21,7 @@ import uvicorn
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from xdist.remote import Producer
 
 from app.cli import FRAME_BYTES
 from app.server import create
@@ -33,11 +34,17 @@ from db.session import Database
 from jobs.worker import Worker
 from tests.builders import Person, populate
 from tests.client import Api
+from tests.order import Together
 
 hypothesis_settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("house")
 
 SECRET = "a secret for tests, which has more than 32 bytes"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

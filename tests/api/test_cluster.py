@@ -15,8 +15,6 @@ from tests.conftest import working
 from tests.jobs import parts as work
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 CANCEL = "mutation ($id: ID!) { cancelAnalysis(id: $id) { status } }"
 COLUMNS = {"label": "approved", "prediction": "predicted", "weights": "score", "protected": ["race", "age"]}
 """Weights that are fractions: their sums depend on the order in which parts are added."""

@@ -1,5 +1,7 @@
 """p-values adjusted for many questions, against SciPy and statsmodels."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,10 +23,14 @@ def test_benjamini_hochberg_agrees_with_scipy(values):
     )
 
 
-@settings(max_examples=20)  # theirs is slow
+@settings(max_examples=200)
 @given(values=P_VALUES)
 def test_holm_agrees_with_statsmodels(values):
-    assert holm(values) == pytest.approx(multipletests(values, method="holm")[1], abs=1e-12)
+    with patch(
+        "gc.collect"
+    ):  # theirs collects all garbage at each call, which takes a large process half a second
+        expected = multipletests(values, method="holm")[1]
+    assert holm(values) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=100)

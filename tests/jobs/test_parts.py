@@ -24,8 +24,6 @@ from tests.jobs import parts as work
 from tests.jobs.parts import Wanted
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 COLUMNS = BiasColumns(label="approved", prediction="predicted", protected=("race", "age"))
 OPTIONS = BiasOptions(bootstrap_samples=200)
 COMPREHENSIVE, CLASSIFICATION = AnalysisType.COMPREHENSIVE, ModelType.CLASSIFICATION

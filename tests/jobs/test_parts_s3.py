@@ -20,8 +20,6 @@ from jobs.parts import Local
 from tests.jobs import parts as work
 from tests.store import SECRET, bucket
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 COLUMNS = BiasColumns(label="approved", prediction="predicted", protected=("race", "age"))
 OPTIONS = BiasOptions(bootstrap_samples=200)
 ASKED = AnalysisType.COMPREHENSIVE, OPTIONS
