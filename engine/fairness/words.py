@@ -168,7 +168,7 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
         if judged > 1
         else f"The {example}, within the limit of {number(first.threshold)}",
     }[verdict]
-    if judged > 1 or verdict is not Verdict.PASS:
+    if verdict is not Verdict.PASS or judged == 1:
         text += from_to(first)
     unknown = len(of[Verdict.INSUFFICIENT_EVIDENCE])
     return text + (f"; {unknown:,} more could not be judged." if unknown else ".")

@@ -34,6 +34,13 @@ def test_each_attribute_has_a_verdict_and_a_sentence_of_its_own(tmp_path):
     assert "of sex is" in sex.summary or "All of" in sex.summary
 
 
+def test_a_summary_of_what_passes_names_no_groups(tmp_path):
+    table = {"g": ["a", "b"] * 2000, "p": [0, 0, 1, 1] * 1000}
+    report = analysed(tmp_path, table, BiasColumns(prediction="p", protected=["g"]), SURE)
+    assert report.verdict is Verdict.PASS
+    assert "between" not in report.summary
+
+
 @pytest.fixture
 def classes(tmp_path):
     # x is said of 100 of 200 in a and of 20 of 200 in b; y and z share the rest alike
