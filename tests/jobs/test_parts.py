@@ -141,7 +141,7 @@ async def test_a_regression_too_stops_when_it_is_interrupted(scheduler, tmp_path
     attempt.ours = False
     with pytest.raises(Lost):
         await running
-    await eventually(lambda: not (tmp_path / "running").exists(), 3)
+    await eventually(lambda: not (tmp_path / "running").exists(), 20)
 
 
 async def test_a_setting_chooses_where_parts_are_read(settings):
