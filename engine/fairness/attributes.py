@@ -42,15 +42,15 @@ def attribute_report(
         )
         for group in whole.values()
     ]
-    at = groups.reference(first, options)
+    at, verdict = groups.reference(first, options), worst(findings)
     return AttributeReport(
         attributes=first.attributes,
         attribute=name,
         reference_group=None if at is None else first.names[at],
         groups=tuple(group for group in every if group.size >= options.suppress_below),
         findings=tuple(findings),
-        verdict=worst(findings),
-        summary=summary(findings, worst(findings)),
+        verdict=verdict,
+        summary=summary(findings, verdict),
     )
 
 

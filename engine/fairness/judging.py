@@ -197,7 +197,8 @@ def _finding(
         lowest_value, highest_value = (
             None if end is None or math.isnan(end[1]) else end[1] for end in widest.extremes()
         )
-        description = gap_description(metric, widest.comparison.quantity, *widest.extremes())
+        worst_class = table.classes[widest.comparison.part[1]] if outcome is None and len(rows) > 1 else None
+        description = gap_description(metric, widest.comparison.quantity, *widest.extremes(), worst_class)
         if spec.form in BALANCES:
             at = BALANCES[spec.form].worst(widest.comparison.cells, widest.comparison.places).part
             description = balance_description(metric, table.classes[at], lowest, highest)
@@ -206,10 +207,7 @@ def _finding(
             judged_as, needed = Verdict.WARNING, FEWEST
             reason = f"{reason} A group rests on fewer than {FEWEST} rows, so this is a warning at most."
     if outcome is not None or len(rows) > 1:
-        driving = (
-            None if missing or math.isnan(value) else table.classes[_driving(spec, sides).comparison.part[1]]
-        )
-        description = class_description(description, outcome, len(rows), driving)
+        description = class_description(description, outcome, len(rows))
     return Finding(
         metric=metric,
         attributes=table.attributes,

@@ -88,19 +88,24 @@ def undefined(spec: MetricSpec, excluded: Sequence[Exclusion]) -> str:
 
 
 def gap_description(
-    metric: Metric, quantity: Quantity, lowest: tuple[str, float] | None, highest: tuple[str, float] | None
+    metric: Metric,
+    quantity: Quantity,
+    lowest: tuple[str, float] | None,
+    highest: tuple[str, float] | None,
+    worst_class: str | None,
 ) -> str:
-    """What a metric compared and between which groups."""
+    """What a metric compared and between which groups; of a mean over classes, in the one that is furthest apart."""
+    here = "Here" if worst_class is None else f"For {worst_class!r}, where it is worst,"
     meant = f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}."
     title = QUANTITIES[quantity].title
     if highest is None:
         return meant
     if lowest is None:
-        return f"{meant} Here the {title} is largest for {highest[0]}, {number(highest[1])}."
+        return f"{meant} {here} the {title} is largest for {highest[0]}, {number(highest[1])}."
     if isnan(lowest[1]):
-        return f"{meant} Here {lowest[0]} and {highest[0]} are furthest apart."
+        return f"{meant} {here} {lowest[0]} and {highest[0]} are furthest apart."
     goes = f"goes from {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
-    return f"{meant} Here the {title} {goes}."
+    return f"{meant} {here} the {title} {goes}."
 
 
 def balance_description(metric: Metric, part: str, few: str | None, many: str | None) -> str:
@@ -110,15 +115,10 @@ def balance_description(metric: Metric, part: str, few: str | None, many: str | 
     return f"{meant} Here it is smallest in {part!r}, which has comparatively {' and '.join(rows)}."
 
 
-def class_description(description: str, outcome: str | None, classes: int, driving: str | None) -> str:
-    """Which class a finding is about, where there are several; of a mean, the one that is furthest apart."""
+def class_description(description: str, outcome: str | None, classes: int) -> str:
+    """Which class a finding is about, where there are several."""
     if outcome is None:
-        here = (
-            description
-            if driving is None
-            else description.replace("Here ", f"For {driving!r}, where it is worst, ")
-        )
-        return f"The mean over {classes} classes, each against the others. {here}"
+        return f"The mean over {classes} classes, each against the others. {description}"
     return f"For {outcome!r} against the other classes. {description}"
 
 

@@ -43,8 +43,8 @@ def test_a_summary_of_what_passes_names_no_groups(tmp_path):
 
 @pytest.fixture
 def classes(tmp_path):
-    # x is said of 100 of 200 in a and of 20 of 200 in b; y and z share the rest alike
-    said = {"a": ["x"] * 100 + ["y"] * 50 + ["z"] * 50, "b": ["x"] * 20 + ["y"] * 90 + ["z"] * 90}
+    # x is said of 100 of 200 in a and of 20 of 200 in the other; y and z share the rest alike
+    said = {"a": ["x"] * 100 + ["y"] * 50 + ["z"] * 50, "Here b": ["x"] * 20 + ["y"] * 90 + ["z"] * 90}
     rows = [(group, word) for group, words in said.items() for word in words]
     table = {"g": [group for group, _ in rows], "p": [word for _, word in rows]}
     return analysed(tmp_path, table, BiasColumns(prediction="p", protected=["g"]), SURE)
@@ -57,4 +57,6 @@ def test_a_finding_on_one_class_names_it_wherever_it_is_told(classes):
 def test_the_mean_over_classes_names_the_class_whose_rates_it_shows(classes):
     mean = finding(classes, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, "g")
     assert mean.value == pytest.approx((0.4 + 0.2 + 0.2) / 3)
-    assert "For 'x', where it is worst, the selection rate goes from 0.1 (b) to 0.5 (a)" in mean.description
+    assert (
+        "For 'x', where it is worst, the selection rate goes from 0.1 (Here b) to 0.5 (a)" in mean.description
+    )
