@@ -1,0 +1,134 @@
+"""What a caller asks of an explanation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.errors import InvalidInput
+from engine.explanations.performance import Performance
+
+MAX_ROWS = 1_000
+MAX_FEATURES = 50
+MAX_BACKGROUND = 100_000
+
+
+class ExplanationKind(StrEnum):
+    """What is asked about a model."""
+
+    SHAP = "shap"
+    """How much each feature moved the answer for single rows (Shapley values)."""
+    LIME = "lime"
+    """A linear model that behaves like this one near single rows."""
+    PERMUTATION = "permutation"
+    """How much worse the model gets when a feature is shuffled."""
+    GLOBAL = "global"
+    """Which features matter over many rows: mean absolute Shapley value, dependence, interactions."""
+    COUNTERFACTUAL = "counterfactual"
+    """What would have to change for another answer."""
+    AGREEMENT = "agreement"
+    """How far Shapley values, LIME and permutation agree."""
+
+
+class Perturbation(StrEnum):
+    """What stands in for a feature that is taken away (the game that Shapley values are of)."""
+
+    INTERVENTIONAL = "interventional"
+    """Its values in the background rows, whatever the other features are."""
+    PATH_DEPENDENT = "path_dependent"
+    """The training rows that took each branch, as the trees recorded them; needs no background."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureValue:
+    """One value of a row that is given, not taken from a dataset."""
+
+    feature: str
+    value: str | None = None
+    """In its text form; null is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureGroup:
+    """Features that are shuffled together, because they tell the same."""
+
+    name: str
+    features: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowedChange:
+    """How a feature may change in a counterfactual; features that are not named stay as they are, unless none is named."""
+
+    feature: str
+    low: float | None = None
+    """Least value, of a number."""
+    high: float | None = None
+    categories: Sequence[str] = ()
+    """Values it may take; empty: those of the background."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationOptions:
+    """Which rows, against which background, how thoroughly."""
+
+    rows: Sequence[int] = ()
+    """Places of rows in the dataset, from 0; for kinds that explain single rows."""
+    values: Sequence[FeatureValue] = ()
+    """One row that is given by its values instead."""
+    max_features: int = 10
+    """How many features to show, the strongest first, in [1, 50]; the rest is summed up."""
+    explained_class: str | None = None
+    """The class whose score is explained; by default the second of two, and of more the one predicted (global: the
+    largest)."""
+    perturbation: Perturbation | None = None
+    """By default interventional."""
+    background_rows: int = 1_000
+    """Rows of the dataset that stand in for features taken away, drawn with the seed, in [1, 100000]; all of them are
+    used."""
+    sample_rows: int = 10_000
+    """Rows that kinds over many rows look at, drawn with the seed, in [2, 1000000]."""
+    budget: int = 2_000
+    """Coalitions of features tried for each row where no exact method is known, in [100, 100000]."""
+    samples: int = 5_000
+    """Points drawn around a row by LIME, in [100, 100000]."""
+    repeats: int = 5
+    """Shuffles of each feature, or seeds that LIME's stability is measured over, in [2, 100]."""
+    performance: Performance | None = None
+    """What permutation measures; by default ROC AUC for two classes, accuracy for more, R2 for values."""
+    label: str | None = None
+    """Column with the true outcome; permutation needs it."""
+    groups: Sequence[FeatureGroup] = ()
+    changes: Sequence[AllowedChange] = ()
+    """What a counterfactual may change."""
+    counterfactuals: int = 3
+    """How many different ones to look for, in [1, 10]."""
+    wanted: str | None = None
+    """The class to reach; by default the other of two."""
+    wanted_low: float | None = None
+    """Least value to reach, of a regression."""
+    wanted_high: float | None = None
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("max_features", 1, MAX_FEATURES),
+            ("background_rows", 1, MAX_BACKGROUND),
+            ("sample_rows", 2, 1_000_000),
+            ("budget", 100, 100_000),
+            ("samples", 100, 100_000),
+            ("repeats", 2, 100),
+            ("counterfactuals", 1, 10),
+            ("confidence", 0.5, 0.99),
+            ("seed", 0, 2**31 - 1),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:  # also refuses NaN
+                raise InvalidInput(f"{name} must lie in [{low}, {high}], got {value}", at=(name,))
+        if len(self.rows) > MAX_ROWS:
+            raise InvalidInput(f"rows may name at most {MAX_ROWS}, got {len(self.rows)}", at=("rows",))
+        if self.rows and self.values:
+            raise InvalidInput("give rows or values, not both", at=("values",))
+        negative = next((i for i, row in enumerate(self.rows) if row < 0), None)
+        if negative is not None:
+            raise InvalidInput(f"rows count from 0, got {self.rows[negative]}", at=("rows", negative))

@@ -1,0 +1,69 @@
+"""A model that is open: what every format becomes, so that nothing beyond this package asks which it was."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.models.ensemble import Ensemble, Link
+from engine.models.signature import Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """Margins that are sums: `encoded @ weights.T + intercept`."""
+
+    weights: Numbers
+    """(margins, columns)"""
+    intercept: Numbers
+    """(margins,)"""
+    link: Link
+
+    def margins(self, encoded: Numbers) -> Numbers:
+        """(rows, margins), in the units of the link: log-odds for a logistic regression."""
+        return encoded @ self.weights.T + self.intercept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inside:
+    """What is known of how a model decides, where its structure is known.
+
+    `core.link.scores(core.margins(encode(rows)))` are the model's scores.
+    """
+
+    core: Ensemble | Linear
+    players: NDArray[np.intp]
+    """For each column that the core sees, the place in `signature.features` of the one column of the user's it is
+    made of. A model whose encoding mixes columns (PCA, interactions) has no Inside."""
+    encode: "Callable[[pd.DataFrame], Numbers]"
+    """The user's columns as the core sees them: (rows, columns)."""
+
+
+class Scorer(Protocol):
+    """A model that is open, in the child that opened it.
+
+    `rows` is a pandas frame with at least the columns of `signature.names`, in any order; numbers as float64 or int64
+    with NaN for missing, texts as object with None for missing.
+    """
+
+    @property
+    def signature(self) -> Signature: ...
+
+    def scores(self, rows: "pd.DataFrame") -> Numbers:
+        """(rows, classes) probabilities that sum to 1, or (rows, 1) predicted values.
+
+        Raises:
+            InvalidInput: a column is missing or holds what the model cannot read; says which and why.
+        """
+        ...
+
+    def inside(self) -> Inside | None:
+        """The structure, where it is known."""
+        ...

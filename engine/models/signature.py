@@ -1,0 +1,74 @@
+"""What a model takes and what it gives, as found in its file; the classes of the API and of the stored JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.values import Count
+
+
+class ModelFormat(StrEnum):
+    """What a model file is."""
+
+    SKOPS = "skops"
+    """A scikit-learn estimator or pipeline, as `skops.io.dump` writes it."""
+    ONNX = "onnx"
+    XGBOOST_JSON = "xgboost_json"
+    """As `Booster.save_model("model.json")` writes it."""
+    LIGHTGBM_TEXT = "lightgbm_text"
+    """As `Booster.save_model("model.txt")` writes it."""
+
+
+class Task(StrEnum):
+    """What kind of answer a model gives."""
+
+    BINARY = "binary"
+    """One of two classes, with probabilities."""
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class FeatureType(StrEnum):
+    """What a model expects in a column."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    """One of a set of texts or codes."""
+    ANY = "any"
+    """The file does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """A column that a model looks at, in the words of whoever trained it."""
+
+    name: str
+    type: FeatureType
+    categories: tuple[str, ...] = ()
+    """Values it has seen in training, in their text form; empty where the file does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What a model takes and what it gives."""
+
+    format: ModelFormat
+    framework: str
+    """The library that trained it, such as "scikit-learn"."""
+    framework_version: str | None
+    """Null where the file does not say."""
+    kind: str
+    """What it is in that library's words, such as "Pipeline: ColumnTransformer, HistGradientBoostingClassifier"."""
+    task: Task
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    """In the order of the probabilities, in their text form; empty for a regression. Of two, the second is the one that
+    scores and explanations speak of."""
+    trees: Count | None = None
+    """How many trees, of an ensemble that we read ourselves."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the file, such as names that it does not carry."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [feature.name for feature in self.features]
