@@ -18,7 +18,7 @@ from db.owned import one, one_to_change
 from engine.errors import InvalidInput, within
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.metrics import metrics_of
-from engine.fairness.options import no_column
+from engine.tables.names import no_column
 from resolvers.context import Info
 from resolvers.ids import global_id, key
 from resolvers.lists import page

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from math import isfinite
 from types import MappingProxyType
@@ -34,9 +33,6 @@ USED: Mapping[ModelType, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Columns that a kind of model has a use for."""
-SHOWN_NAMES = 20
-MAX_NAME = 200
-"""Characters of a name that are compared; a column has no more."""
 
 
 SINGLE = (
@@ -132,17 +128,6 @@ class BiasColumns:
         for role in (*SINGLE, "features"):
             if getattr(self, role) and role not in USED[model]:
                 raise InvalidInput(f"{model} has no use for the column {role}", at=(role,))
-
-
-def no_column(name: str, columns: Sequence[str], at: tuple[str | int, ...]) -> InvalidInput:
-    """What to say of a column that a dataset does not have: which it may have meant, and those there are."""
-    folded = {column.casefold(): column for column in columns}
-    close = [folded[found] for found in get_close_matches(name[:MAX_NAME].casefold(), folded)]
-    known = ", ".join(map(repr, columns[:SHOWN_NAMES]))
-    if len(columns) > SHOWN_NAMES:
-        known += f" and {len(columns) - SHOWN_NAMES:,} more"
-    meant = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
-    return InvalidInput(f"the dataset has no column {name!r}; {meant} columns are {known}", at=at)
 
 
 @dataclass(frozen=True, kw_only=True)

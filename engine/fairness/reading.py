@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from engine.errors import InvalidInput
 from engine.fairness.cube import Role
-from engine.fairness.options import Bands, BiasColumns, BiasOptions, Settled, no_column
+from engine.fairness.options import Bands, BiasColumns, BiasOptions, Settled
+from engine.tables.names import no_column
 from engine.tables.opening import ROWS, in_words, opened, show
 from engine.tables.part import Part
 

@@ -2,9 +2,14 @@
 
 import unicodedata
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from engine.errors import InvalidInput
 from engine.tables.limits import Limits
+
+SHOWN_NAMES = 20
+MAX_NAME = 200
+"""Characters of a name that are compared; a column has no more."""
 
 
 def short(name: str) -> str:
@@ -43,3 +48,21 @@ def check(names: Sequence[str], limits: Limits) -> None:
                 else f"columns {first} and {position} differ only in case or spaces, {short(names[first - 1])} and "
                 f"{short(name)}, which SQL cannot tell apart; rename one of them"
             )
+
+
+def alike(name: str, columns: Sequence[str]) -> list[str]:
+    """Columns that a name may have meant, the likeliest first."""
+    folded = {column.casefold(): column for column in columns}
+    return [folded[found] for found in get_close_matches(name[:MAX_NAME].casefold(), folded)]
+
+
+def no_column(
+    name: str, columns: Sequence[str], at: tuple[str | int, ...], whose: str = "dataset", what: str = "column"
+) -> InvalidInput:
+    """What to say of a column that a dataset does not have: which it may have meant, and those there are."""
+    close = alike(name, columns)
+    known = ", ".join(map(repr, columns[:SHOWN_NAMES]))
+    if len(columns) > SHOWN_NAMES:
+        known += f" and {len(columns) - SHOWN_NAMES:,} more"
+    meant = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
+    return InvalidInput(f"the {whose} has no {what} {name!r}; {meant} {what}s are {known}", at=at)

@@ -17,8 +17,8 @@ from engine.fairness import (
     Verdict,
 )
 from engine.fairness.analysis import count, run
-from engine.fairness.options import no_column
 from engine.fairness.words import CROSS
+from engine.tables.names import no_column
 from engine.values import silent
 from tests.fairness import QUICK, analysed, findings, of
 from tests.fairness import finding as only
