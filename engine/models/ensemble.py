@@ -6,11 +6,24 @@ Every reader hands its trees over here, and here they are checked; whoever compu
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, log_expit, softmax
+
+from engine.errors import InvalidInput
+from engine.models.forest import Forest, Tree, flattened
+from engine.models.walking import walk
+
+__all__ = ["Ensemble", "Link", "Tree"]
 
 Numbers = NDArray[np.float64]
+
+LARGEST = 1e300
+"""What a margin may add up to: far beyond any model, and still a number."""
+LARGEST_EXPONENT = 700.0
+"""What a margin may add up to before it is raised to e to the margin."""
 
 
 class Link(StrEnum):
@@ -31,41 +44,48 @@ class Link(StrEnum):
 
     def scores(self, margins: Numbers) -> Numbers:
         """(rows, margins) to (rows, classes) probabilities or (rows, 1) values."""
-        raise NotImplementedError  # of the helper that fills this module
+        if self is Link.COMPLEMENT:
+            return np.hstack([1 - margins, margins])
+        if self is Link.LOGISTIC:
+            return np.hstack([expit(-margins), expit(margins)])
+        if self is Link.SOFTMAX:
+            return np.asarray(softmax(margins, axis=1))
+        if (
+            self is Link.ONE_VS_REST
+        ):  # in logarithms: where all underflow to 0, the nearest still has the most
+            return np.asarray(softmax(log_expit(margins), axis=1))
+        if self is Link.EXPONENTIAL:
+            return np.exp(margins)
+        return margins
 
     @property
     def unit(self) -> str:
         """Of the margins, in words: "log-odds", "probability", "log of the value" or "value of the model"."""
-        raise NotImplementedError
+        return _UNITS[self]
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is exactly one margin."""
+        return self in (Link.COMPLEMENT, Link.LOGISTIC, Link.EXPONENTIAL)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tree:
-    """One tree; node 0 is the root. All arrays have one entry for each node.
-
-    A row goes left where its value is below the threshold (`x < threshold`; libraries that test `<=` hand over the
-    next number above), where it is in the node's set of categories, or where it is missing and `missing_left`.
-    """
-
-    left: NDArray[np.int32]
-    """-1 in a leaf."""
-    right: NDArray[np.int32]
-    feature: NDArray[np.int32]
-    threshold: Numbers
-    missing_left: NDArray[np.bool_]
-    value: Numbers
-    """What a leaf adds to its margin; 0 in other nodes."""
-    cover: Numbers
-    """Training rows, or their weight, that reached the node; for path-dependent values. NaN where the file does not say."""
-    output: int
-    """The margin that it adds to."""
-    categories: NDArray[np.int32] | None = None
-    """Place in `Ensemble.sets` of the categories that go left; -1 for a numeric split. None: no categorical splits."""
+_UNITS = {
+    Link.IDENTITY: "value of the model",
+    Link.COMPLEMENT: "probability",
+    Link.LOGISTIC: "log-odds",
+    Link.SOFTMAX: "log-odds",
+    Link.ONE_VS_REST: "log-odds",
+    Link.EXPONENTIAL: "log of the value",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Ensemble:
-    """A sum of trees for each margin, and how margins become scores."""
+    """A sum of trees for each margin, and how margins become scores.
+
+    Raises:
+        InvalidInput: the trees are no trees, or reach outside of what there is; says where.
+    """
 
     features: int
     """How many columns it sees."""
@@ -76,9 +96,28 @@ class Ensemble:
     single: bool = False
     """Whether values are rounded to float32 before they are compared (XGBoost, scikit-learn forests, ONNX)."""
     sets: Sequence[NDArray[np.int64]] = field(default=())
-    """Sorted sets of category codes, for splits that are categorical. A value that is no code is missing, unless the
-    library says otherwise (LightGBM: an unseen category goes right)."""
+    """Sorted sets of category codes, for splits that are categorical. A value is cut towards 0, and one in no set goes
+    right, as XGBoost and LightGBM have it. A reader whose library takes unseen categories for missing makes them NaN."""
+
+    def __post_init__(self) -> None:
+        if self.base.ndim != 1 or not len(self.base) or not np.isfinite(self.base).all():
+            raise InvalidInput("the base of each margin must be a finite number")
+        if self.link.alone and len(self.base) != 1:
+            raise InvalidInput(f"a model with {self.link} scores has one margin, got {len(self.base)}")
+        most = np.abs(self.base) + self.forest.reach(len(self.base))
+        limit = LARGEST_EXPONENT if self.link is Link.EXPONENTIAL else LARGEST
+        if not (most <= limit).all():
+            raise InvalidInput(
+                f"the leaves may add up to {most.max():g}; the most a margin may be is {limit:g}"
+            )
+
+    @cached_property
+    def forest(self) -> Forest:
+        """All trees one after another."""
+        return flattened(self.trees, self.sets, self.features, len(self.base))
 
     def margins(self, encoded: Numbers) -> Numbers:
         """(rows, columns) to (rows, margins)."""
-        raise NotImplementedError
+        if encoded.ndim != 2 or encoded.shape[1] != self.features:
+            raise InvalidInput(f"the model sees {self.features} columns, got {encoded.shape[1:]}")
+        return walk(self.forest, encoded, self.base, single=self.single)
