@@ -87,8 +87,10 @@ class ExplanationOptions:
     used."""
     sample_rows: int = 10_000
     """Rows that kinds over many rows look at, drawn with the seed, in [2, 1000000]."""
-    budget: int = 2_000
-    """Coalitions of features tried for each row where no exact method is known, in [100, 100000]."""
+    budget: int | None = None
+    """Evaluations of the model that one row may cost where no exact method is known, in [100, 100000000]. By default
+    up to 11 features are enumerated, and beyond them 100,000 are spent, or what one pair of orders for each background
+    row needs."""
     samples: int = 5_000
     """Points drawn around a row by LIME, in [100, 100000]."""
     repeats: int = 5
@@ -115,7 +117,7 @@ class ExplanationOptions:
             ("max_features", 1, MAX_FEATURES),
             ("background_rows", 1, MAX_BACKGROUND),
             ("sample_rows", 2, 1_000_000),
-            ("budget", 100, 100_000),
+            ("budget", 100, 100_000_000),
             ("samples", 100, 100_000),
             ("repeats", 2, 100),
             ("counterfactuals", 1, 10),
@@ -123,6 +125,8 @@ class ExplanationOptions:
             ("seed", 0, 2**31 - 1),
         ):
             value = getattr(self, name)
+            if value is None:
+                continue
             if not low <= value <= high:  # also refuses NaN
                 raise InvalidInput(f"{name} must lie in [{low}, {high}], got {value}", at=(name,))
         if len(self.rows) > MAX_ROWS:

@@ -1,0 +1,87 @@
+"""Which of a model's answers is explained, as one column of numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.errors import InvalidInput
+from engine.models.scorer import Inside, Numbers, Scorer
+from engine.models.signature import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One class of a model, or its predicted value."""
+
+    place: int
+    """Of the class in `signature.classes`; 0 for a regression."""
+    name: str | None
+    """Of the class; None for a regression."""
+
+    def score(self, scorer: Scorer, rows: pd.DataFrame) -> Numbers:
+        """(rows,): the probability of the class, or the value."""
+        return scorer.scores(rows)[:, self.place]
+
+    def of_margins(self, values: Numbers) -> Numbers:
+        """What belongs to this answer of an array whose last axis is the margins of a core.
+
+        With one margin for two classes, the first class has it with the sign turned.
+        """
+        if values.shape[-1] == 1:
+            return -values[..., 0] if self.name is not None and self.place == 0 else values[..., 0]
+        return values[..., self.place]
+
+    def margin(self, inside: Inside, encoded: Numbers) -> Numbers:
+        """(rows,): what attributions to this answer add up to, in the core's units, but for a constant.
+
+        Of the first class of a probability p this is -p: its own is 1 - p.
+        """
+        return self.of_margins(inside.core.margins(encoded))
+
+
+def chosen(scorer: Scorer, name: str | None) -> Answer | None:
+    """The answer that was asked for; None where each row is to explain the class it is given.
+
+    Raises:
+        InvalidInput: the model has no such class.
+    """
+    signature = scorer.signature
+    if signature.task is Task.REGRESSION:
+        if name is not None:
+            raise InvalidInput(
+                f"this model predicts a value and has no classes, got the class {name!r}",
+                at=("explained_class",),
+            )
+        return Answer(place=0, name=None)
+    if name is not None:
+        if name not in signature.classes:
+            known = ", ".join(map(repr, signature.classes[:20]))
+            raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=("explained_class",))
+        return Answer(place=signature.classes.index(name), name=name)
+    if signature.task is Task.BINARY:
+        return Answer(place=1, name=signature.classes[1])
+    return None
+
+
+def every(scorer: Scorer) -> list[Answer]:
+    """All answers of a model, in the order of its scores."""
+    if scorer.signature.task is Task.REGRESSION:
+        return [Answer(place=0, name=None)]
+    return [Answer(place=place, name=name) for place, name in enumerate(scorer.signature.classes)]
+
+
+def predicted(scorer: Scorer, scores: Numbers) -> list[str]:
+    """The class with the highest score of each row, or the value, in its text form."""
+    if scorer.signature.task is Task.REGRESSION:
+        return [text(value) or "" for value in scores[:, 0]]
+    return [scorer.signature.classes[place] for place in np.argmax(scores, axis=1)]
+
+
+def text(value: object) -> str | None:
+    """A value of a row as a person reads it; None is missing."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) else f"{value:.12g}"
+    return str(value)

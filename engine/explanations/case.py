@@ -1,0 +1,83 @@
+"""What every kind of explanation works with, in the child that computes it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from engine.explanations.answers import Answer, chosen, every
+from engine.explanations.options import ExplanationOptions
+from engine.explanations.report import Background
+from engine.models.scorer import Inside, Numbers, Scorer
+from engine.values import Count, Tell, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A model, rows, and what is asked; frames have at least the columns of the model's features."""
+
+    scorer: Scorer
+    options: ExplanationOptions
+    background: pd.DataFrame
+    """Rows that stand in for features taken away, all of them used."""
+    of_rows: int
+    """Rows of the dataset that the background was drawn from."""
+    rows: pd.DataFrame
+    """Those explained one by one, or looked at together."""
+    ids: Sequence[int | None]
+    """Their places in the dataset; None for one given by values."""
+    labels: pd.Series | None = None
+    """True outcomes of `rows`, as the dataset has them."""
+    tell: Tell = silent
+    started: float = field(default_factory=perf_counter)
+
+    @cached_property
+    def inside(self) -> Inside | None:
+        """The model's structure, where it is known."""
+        return self.scorer.inside()
+
+    @cached_property
+    def scores(self) -> Numbers:
+        """(rows, classes) or (rows, 1): what the model says of the rows."""
+        return self.scorer.scores(self.rows)
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """What is explained of each row: the class asked for, or the one it is given."""
+        one = chosen(self.scorer, self.options.explained_class)
+        if one is not None:
+            return [one] * len(self.rows)
+        classes = every(self.scorer)
+        return [classes[place] for place in np.argmax(self.scores, axis=1)]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The features, in the order of all arrays."""
+        return self.scorer.signature.names
+
+    @property
+    def seconds(self) -> float:
+        """Spent so far."""
+        return perf_counter() - self.started
+
+    def stated(self) -> Background:
+        """What the report says of the background."""
+        return Background(
+            rows=Count(len(self.background)),
+            of_rows=Count(self.of_rows),
+            seed=self.options.seed,
+            sha256=fingerprint(self.background[list(self.names)]),
+        )
+
+
+def fingerprint(rows: pd.DataFrame) -> str:
+    """The SHA-256 of names and values, in their order."""
+    hash = hashlib.sha256()
+    for name, column in rows.items():
+        hash.update(f"{name}\0".encode())
+        hash.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+    return hash.hexdigest()

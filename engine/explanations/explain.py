@@ -1,0 +1,30 @@
+"""The door to explanations. To add a kind, add a row to KINDS."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from engine.errors import InvalidInput
+from engine.explanations import over_rows, single_rows
+from engine.explanations.case import Case
+from engine.explanations.options import ExplanationKind
+from engine.explanations.report import ExplanationReport
+
+KINDS: Mapping[ExplanationKind, Callable[[Case], ExplanationReport]] = MappingProxyType(
+    {
+        ExplanationKind.SHAP: single_rows.explained,
+        ExplanationKind.GLOBAL: over_rows.explained,
+    }
+)
+
+
+def explain(kind: ExplanationKind, case: Case) -> ExplanationReport:
+    """Answer one question about a model.
+
+    Raises:
+        InvalidInput: there are no rows, or the question does not fit the model.
+    """
+    if not len(case.rows):
+        raise InvalidInput("there are no rows to explain", at=("rows",))
+    if not len(case.background):
+        raise InvalidInput("the background has no rows", at=("background_rows",))
+    return KINDS[kind](case)

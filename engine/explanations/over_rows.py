@@ -1,0 +1,157 @@
+"""Which features matter over many rows: mean absolute Shapley values, and how they run with the features' values."""
+
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from engine.explanations.answers import Answer, text
+from engine.explanations.case import Case
+from engine.explanations.options import ExplanationKind, Perturbation
+from engine.explanations.report import (
+    Dependence,
+    DependencePoint,
+    ExplanationReport,
+    Importance,
+)
+from engine.explanations.ways import way_for
+from engine.fairness.report import Interval
+from engine.models.scorer import Numbers
+from engine.values import Count, Step
+
+FIRST_ROWS = 100
+PIECE_ROWS = 10_000
+MOST_DEPENDENCE = 5
+"""Features whose dependence is reported."""
+BINS = 10
+MOST_CATEGORIES = 20
+MISSING = "(missing)"
+
+
+def explained(case: Case) -> ExplanationReport:
+    """Mean absolute Shapley values over rows, with intervals from how the rows differ."""
+    way, explainer, why = way_for(case)
+    pieces, evaluations, worst, done = [], 0, 0.0, 0
+    answers = case.answers if len({answer.name for answer in case.answers}) == 1 else _most_given(case)
+    while done < len(case.rows):
+        end = min(len(case.rows), done + (PIECE_ROWS if done else FIRST_ROWS))
+        found = explainer.attributions(case.rows.iloc[done:end], answers[done:end])
+        pieces.append(found.values)
+        evaluations += found.evaluations
+        away = np.abs(found.bases + found.values.sum(axis=1) - found.outputs)
+        worst = max(worst, float(away.max()))
+        done = end
+        _tell(case, np.concatenate(pieces), done, explainer.unit)
+    values = np.concatenate(pieces)
+    importances = ranked(case, values)
+    shown = importances[: case.options.max_features]
+    asked_paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
+    return ExplanationReport(
+        kind=ExplanationKind.GLOBAL,
+        method=way.method,
+        exact=way.exact,
+        why=why,
+        summary=_summary(shown, len(values), explainer.unit),
+        unit=explainer.unit,
+        explained_class=answers[0].name,
+        perturbation=Perturbation.PATH_DEPENDENT if asked_paths else Perturbation.INTERVENTIONAL,
+        background=None if asked_paths else case.stated(),
+        rows_used=Count(len(values)),
+        seconds=case.seconds,
+        evaluations=Count(evaluations),
+        importances=shown,
+        dependence=tuple(
+            dependence(case, each.feature, values[:, list(case.names).index(each.feature)])
+            for each in shown[:MOST_DEPENDENCE]
+        ),
+        largest_additivity_error=worst,
+    )
+
+
+def ranked(case: Case, values: Numbers) -> tuple[Importance, ...]:
+    """All features, those that matter most first."""
+    size = np.abs(values)
+    means, signed = size.mean(axis=0), values.mean(axis=0)
+    order = np.argsort(-means, kind="stable")
+    return tuple(
+        Importance(
+            feature=case.names[j],
+            importance=float(means[j]),
+            interval=interval(size[:, j], case.options.confidence),
+            mean=float(signed[j]),
+        )
+        for j in order
+    )
+
+
+def interval(values: Numbers, confidence: float) -> Interval | None:
+    """Of a mean, by its standard error over rows; None of one row."""
+    if len(values) < 2:
+        return None
+    mean = float(values.mean())
+    away = NormalDist().inv_cdf((1 + confidence) / 2) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Interval(low=mean - away, high=mean + away)
+
+
+def dependence(case: Case, feature: str, values: Numbers) -> Dependence:
+    """Means of the attribution in bins of a feature: its deciles, or its categories, the most frequent first."""
+    column = case.rows[feature].reset_index(drop=True)
+    missing = column.isna()
+    present = column[~missing]
+    if is_numeric_dtype(present) and present.nunique() > MOST_CATEGORIES:
+        edges = np.unique(np.quantile(present.astype(float), np.linspace(0, 1, BINS + 1)[1:-1]))
+        bins = pd.Series(np.searchsorted(edges, present.astype(float), side="right"), index=present.index)
+        keys = list(np.unique(bins))
+    else:
+        bins = present
+        keys = list(present.value_counts().index[:MOST_CATEGORIES])
+        if is_numeric_dtype(present):
+            keys.sort()
+    points = [_point(case, present[bins == key], values) for key in keys]
+    if missing.any():
+        points.append(_point(case, column[missing], values))
+    return Dependence(feature=feature, points=tuple(points))
+
+
+def _point(case: Case, part: "pd.Series[Any]", values: Numbers) -> DependencePoint:
+    of_part = values[part.index.to_numpy()]
+    nothing = bool(part.isna().all())
+    low, high = (part.min(), part.max()) if is_numeric_dtype(part) else (part.iloc[0], part.iloc[0])
+    return DependencePoint(
+        low=MISSING if nothing else text(low) or MISSING,
+        high=MISSING if nothing else text(high) or MISSING,
+        rows=Count(len(of_part)),
+        mean=float(of_part.mean()),
+        interval=interval(of_part, case.options.confidence),
+    )
+
+
+def _most_given(case: Case) -> list[Answer]:
+    """Of several classes, the one that most rows are given, for all rows: a mean over classes says nothing."""
+    names = pd.Series([answer.name for answer in case.answers])
+    most = names.value_counts().index[0]
+    return [next(answer for answer in case.answers if answer.name == most)] * len(names)
+
+
+def _tell(case: Case, values: Numbers, done: int, unit: str) -> None:
+    first = ranked(case, values)[: case.options.max_features]
+    for importance in first:
+        case.tell(
+            Step(
+                stage="explaining",
+                fraction=done / len(case.rows),
+                message=f"After {done:,} of {len(case.rows):,} rows {importance.feature} moves the answer by"
+                f" {importance.importance:.3g} on average (in {unit})",
+                partial=importance,
+                interim=done < len(case.rows),
+            )
+        )
+
+
+def _summary(shown: tuple[Importance, ...], rows: int, unit: str) -> str:
+    first = [f"{each.feature} ({each.importance:.3g})" for each in shown[:3] if each.importance]
+    if not first:
+        return f"No feature moved the answer in any of {rows:,} rows."
+    return f"Over {rows:,} rows the features that move the answer most are {', '.join(first)}, in {unit} on average."

@@ -1,0 +1,195 @@
+"""From the model at hand to the fastest method that is exact for it. To add a method, add a row to WAYS."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from engine.errors import InvalidInput
+from engine.explanations import enumeration, linear, sampling
+from engine.explanations.answers import Answer
+from engine.explanations.case import Case
+from engine.explanations.mixing import Mixer
+from engine.explanations.options import Perturbation
+from engine.explanations.report import ExplanationMethod
+from engine.models.ensemble import Link
+from engine.models.scorer import Inside, Linear, Numbers
+
+SCORES = "probability"
+VALUES = "value of the model"
+NO_PATHS = "Path-dependent values exist for trees that can be read, and this model has none."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attributions:
+    """Shapley values of several rows; base + sum of values = output, for each row."""
+
+    values: Numbers
+    """(rows, features)"""
+    bases: Numbers
+    """(rows,)"""
+    outputs: Numbers
+    """(rows,)"""
+    standard_errors: Numbers | None = None
+    """(rows, features), where the method draws."""
+    evaluations: int = 0
+
+
+class Explainer(Protocol):
+    """A method, made ready for one model and one background."""
+
+    unit: str
+
+    def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
+        """Shapley values of the rows, each for its answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A method, and how it is made ready."""
+
+    method: ExplanationMethod
+    exact: bool
+    ready: Callable[[Case], Explainer | str]
+    """The explainer, or why the method does not serve this case, in words; "" where nobody would expect that it did."""
+    why: str
+    """Why its numbers can be believed, in words."""
+
+
+def way_for(case: Case) -> tuple[Way, Explainer, str]:
+    """The first way that serves, made ready, and why it does and those before it do not.
+
+    Raises:
+        InvalidInput: path-dependent values are asked of a model that has no trees, or none that we can read.
+    """
+    reasons: list[str] = []
+    for way in WAYS:
+        ready = way.ready(case)
+        if not isinstance(ready, str):
+            return way, ready, " ".join([way.why, *reasons])
+        if ready:
+            reasons.append(ready)
+    raise InvalidInput(" ".join(dict.fromkeys(reasons)), at=("perturbation",))
+
+
+class Structured:
+    """Attributions in the units of a core whose structure is known."""
+
+    def __init__(self, inside: Inside, values: "Callable[[Numbers], Numbers]", base: Numbers) -> None:
+        self._inside = inside
+        self._values = values
+        self._base = base
+        self.unit = inside.core.link.unit
+
+    def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
+        encoded = self._inside.encode(rows)
+        values = self._values(encoded)
+        margins = self._inside.core.margins(encoded)
+        constants = [
+            1.0 if self._inside.core.link is Link.COMPLEMENT and answer.place == 0 else 0.0
+            for answer in answers
+        ]
+        return Attributions(
+            values=np.stack([answer.of_margins(values[i]) for i, answer in enumerate(answers)]),
+            bases=np.array([answer.of_margins(self._base) for answer in answers]) + constants,
+            outputs=np.array([answer.of_margins(margins[i]) for i, answer in enumerate(answers)]) + constants,
+        )
+
+
+class Asked:
+    """Attributions in the units of the scores, of a model that can only be asked."""
+
+    def __init__(
+        self, case: Case, row_values: "Callable[[Mixer, pd.DataFrame], tuple[Numbers, Numbers | None]]"
+    ) -> None:
+        self._case = case
+        self._row_values = row_values
+        self.unit = SCORES if case.scorer.signature.classes else VALUES
+
+    def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
+        mixers = {answer: Mixer(self._case.scorer, answer, self._case.background) for answer in set(answers)}
+        bases = {answer: float(mixer.score(mixer.background).mean()) for answer, mixer in mixers.items()}
+        values, errors, outputs = [], [], []
+        for i, answer in enumerate(answers):
+            row = rows.iloc[[i]]
+            found, error = self._row_values(mixers[answer], row)
+            values.append(found)
+            errors.append(error)
+            outputs.append(float(mixers[answer].score(row)[0]))
+        drawn = [error for error in errors if error is not None]
+        return Attributions(
+            values=np.stack(values),
+            bases=np.array([bases[answer] for answer in answers]),
+            outputs=np.array(outputs),
+            standard_errors=np.stack(drawn) if len(drawn) == len(errors) else None,
+            evaluations=sum(mixer.evaluations for mixer in mixers.values()),
+        )
+
+
+def _linear(case: Case) -> Explainer | str:
+    inside = case.inside
+    if inside is None or not isinstance(core := inside.core, Linear):
+        return ""
+    if _asks_paths(case):
+        return NO_PATHS
+    background = inside.encode(case.background)
+
+    def values(encoded: Numbers) -> Numbers:
+        return linear.values(inside.players, core, encoded, background, len(case.names))
+
+    return Structured(inside, values, core.margins(background).mean(axis=0))
+
+
+def _enumeration(case: Case) -> Explainer | str:
+    if _asks_paths(case):
+        return NO_PATHS
+    features = len(case.names)
+    if features > enumeration.MOST_FEATURES:
+        return f"With {features} features there are too many coalitions to try them all."
+    needed = 2**features * len(case.background)
+    if case.options.budget is not None and needed > case.options.budget:
+        return f"Trying all coalitions needs {needed:,} evaluations for each row, more than the budget."
+    return Asked(case, lambda mixer, row: (enumeration.values(mixer, row), None))
+
+
+def _sampled(case: Case) -> Explainer | str:
+    if _asks_paths(case):
+        return NO_PATHS
+    pairs = sampling.pairs_for(case.options.budget, len(case.names), len(case.background))
+    generator = np.random.default_rng(case.options.seed)
+
+    def values(mixer: Mixer, row: pd.DataFrame) -> tuple[Numbers, Numbers | None]:
+        found = sampling.values(mixer, row, pairs, generator)
+        return found.values, found.standard_errors
+
+    return Asked(case, values)
+
+
+def _asks_paths(case: Case) -> bool:
+    return case.options.perturbation is Perturbation.PATH_DEPENDENT
+
+
+WAYS: tuple[Way, ...] = (
+    Way(
+        method=ExplanationMethod.LINEAR,
+        exact=True,
+        ready=_linear,
+        why="The model is a weighted sum, so Shapley values have a closed form.",
+    ),
+    Way(
+        method=ExplanationMethod.ENUMERATION,
+        exact=True,
+        ready=_enumeration,
+        why="All coalitions of the features were tried, each with every background row.",
+    ),
+    Way(
+        method=ExplanationMethod.SAMPLED_PERMUTATIONS,
+        exact=False,
+        ready=_sampled,
+        why="Orders of the features were drawn in antithetic pairs, equally many for each background row;"
+        " standard errors say how far the values may be off.",
+    ),
+)
