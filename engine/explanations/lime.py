@@ -1,0 +1,130 @@
+"""LIME for single rows: the points are drawn and scored once, each row costs one small regression."""
+
+import numpy as np
+import pandas as pd
+
+from engine.explanations.answers import Answer, predicted, text
+from engine.explanations.case import Case
+from engine.explanations.lime_fit import Fit, fit
+from engine.explanations.lime_samples import Categories, Neighbourhood, Quartiles, drawn, readings
+from engine.explanations.options import ExplanationKind
+from engine.explanations.report import Attribution, ExplanationMethod, ExplanationReport, RowExplanation
+from engine.explanations.ways import SCORES, VALUES
+from engine.models.scorer import Numbers
+from engine.values import Count, Step
+
+WHY = (
+    "A linear model was fitted to the answers around each row; it is faithful where its fidelity is near 1, and"
+    " stable where other random points show the same features."
+)
+
+
+class Lime:
+    """The definition of LIME, made ready for one model and one background; also for what compares it with others."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._read = readings(case.scorer.signature, case.background)
+        self._drawn = [self._points(seed) for seed in range(case.options.repeats)]
+        self.evaluations = sum(len(scores) for _, scores in self._drawn)
+
+    def fits(self, row: pd.DataFrame, scores: Numbers, answer: Answer, most: int) -> list[Fit]:
+        """Of one row, one for each seed; the first is the one that is shown."""
+        own = np.array([each.bins(row[each.name])[0] for each in self._read])
+        found = []
+        for points, others in self._drawn:
+            same = points.bins == own
+            same[0] = True
+            answers = others[:, answer.place].copy()
+            answers[0] = scores[answer.place]
+            found.append(fit(same, answers, most))
+        return found
+
+    def condition(self, feature: int, row: pd.DataFrame) -> str:
+        """What the weight of a feature is the weight of, in words."""
+        read: Quartiles | Categories = self._read[feature]
+        return read.condition(int(read.bins(row[read.name])[0]))
+
+    def _points(self, seed: int) -> tuple[Neighbourhood, Numbers]:
+        case = self._case
+        generator = np.random.default_rng([case.options.seed, seed])
+        points = drawn(self._read, case.background, case.options.samples, generator)
+        return points, case.scorer.scores(points.points)
+
+
+def explained(case: Case) -> ExplanationReport:
+    """A local linear model of each row, how faithful it is, and how stable."""
+    lime = Lime(case)
+    rows: list[RowExplanation] = []
+    for i in range(len(case.rows)):
+        rows.append(_row(case, lime, i))
+        case.tell(
+            Step(
+                stage="explaining",
+                fraction=len(rows) / len(case.rows),
+                message=_sentence(rows[-1]),
+                partial=rows[-1],
+            )
+        )
+    names = {row.explained_class for row in rows}
+    return ExplanationReport(
+        kind=ExplanationKind.LIME,
+        method=ExplanationMethod.LIME,
+        exact=False,
+        why=WHY,
+        summary=_sentence(rows[0]) if len(rows) == 1 else _summary(rows),
+        unit=SCORES if case.scorer.signature.classes else VALUES,
+        explained_class=names.pop() if len(names) == 1 else None,
+        perturbation=None,
+        background=case.stated(),
+        rows_used=Count(len(rows)),
+        seconds=case.seconds,
+        evaluations=Count(lime.evaluations + len(rows)),
+        rows=tuple(rows),
+    )
+
+
+def _row(case: Case, lime: Lime, i: int) -> RowExplanation:
+    row, answer = case.rows.iloc[[i]], case.answers[i]
+    fits = lime.fits(row, case.scores[i], answer, min(case.options.max_features, len(case.names)))
+    first = fits[0]
+    return RowExplanation(
+        row=None if (place := case.ids[i]) is None else Count(place),
+        prediction=float(case.scores[i, answer.place]),
+        predicted=predicted(case.scorer, case.scores[[i]])[0],
+        output=first.intercept + float(first.weights.sum()),
+        base=first.intercept,
+        attributions=tuple(
+            Attribution(
+                feature=case.names[feature],
+                value=text(row[case.names[feature]].iloc[0]),
+                attribution=float(weight),
+                condition=lime.condition(int(feature), row),
+            )
+            for feature, weight in zip(first.features, first.weights, strict=True)
+        ),
+        others=0.0,
+        fidelity=first.fidelity,
+        stability=_stability(fits),
+        explained_class=answer.name,
+    )
+
+
+def _stability(fits: list[Fit]) -> float:
+    """Mean share of the first seed's features that another seed shows too."""
+    shown = set(fits[0].features)
+    return float(np.mean([len(shown & set(other.features)) / len(shown) for other in fits[1:]]))
+
+
+def _sentence(row: RowExplanation) -> str:
+    where = "The given row" if row.row is None else f"Row {row.row}"
+    first = row.attributions[0]
+    faith = "all points get the same answer" if row.fidelity is None else f"fidelity R2 {row.fidelity:.2f}"
+    return f"{where}: {first.condition} weighs {first.attribution:+.3g} ({faith})."
+
+
+def _summary(rows: list[RowExplanation]) -> str:
+    faithful = [row.fidelity for row in rows if row.fidelity is not None]
+    if not faithful:
+        return f"{len(rows):,} rows were explained; all points around them get the same answer."
+    return f"{len(rows):,} rows were explained with a median fidelity R2 of {np.median(faithful):.2f}."
