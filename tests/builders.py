@@ -15,6 +15,8 @@ from auth.passwords import hashed
 from auth.tokens import Tokens
 from db.session import Scope
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
+from engine.models.prediction import ClassScore, FeatureValue, GivenRow, Predicted
+from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
 from engine.tables import TableProfile
 from engine.values import Count
 
@@ -148,6 +150,59 @@ def an_analysis(person: Person, model: t.Model, dataset: t.Dataset, **given: Any
         "dataset_id": dataset.id,
     }
     return t.Analysis(**(usual | ours | given))
+
+
+def a_signature(**given: Any) -> Signature:
+    """What a model takes that tells loans by age and city."""
+    usual = {
+        "format": ModelFormat.XGBOOST_JSON,
+        "framework": "xgboost",
+        "framework_version": "3.0.0",
+        "kind": "gbtree, binary:logistic",
+        "task": Task.BINARY,
+        "features": (
+            Feature(name="age", type=FeatureType.NUMBER),
+            Feature(name="city", type=FeatureType.CATEGORY, categories=("ulm", "bonn")),
+        ),
+        "classes": ("0", "1"),
+        "notes": ("the file names no classes",),
+    }
+    return Signature(**(usual | given))
+
+
+def an_artifact(person: Person, model: t.Model, **given: Any) -> t.Artifact:
+    """The file of a model, read and ready as far as its row goes; not yet kept."""
+    usual = {
+        "format": ModelFormat.XGBOOST_JSON,
+        "sha256": "a" * 64,
+        "bytes": Count(2000),
+        "status": t.Status.COMPLETED,
+        "progress": 1.0,
+        "signature": a_signature(),
+        "tried": "a made-up row is of class 1 with a score of 0.5",
+    }
+    ours = {
+        "organization_id": person.organization_id,
+        "created_by_id": person.user_id,
+        "model_id": model.id,
+    }
+    return t.Artifact(**(usual | ours | given))
+
+
+def a_prediction(person: Person, model: t.Model, **given: Any) -> t.Prediction:
+    """One row that a model has answered, not yet kept."""
+    usual = {
+        "rows": (GivenRow(values=(FeatureValue(feature="age", value="41"),)),),
+        "answers": (Predicted(prediction="1", scores=(ClassScore(label="1", score=0.75),)),),
+        "status": t.Status.COMPLETED,
+        "progress": 1.0,
+    }
+    ours = {
+        "organization_id": person.organization_id,
+        "created_by_id": person.user_id,
+        "model_id": model.id,
+    }
+    return t.Prediction(**(usual | ours | given))
 
 
 def an_event(person: Person, number: int, subject: t.Subject, row: t.Worked, **given: Any) -> t.Event:

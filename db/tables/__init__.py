@@ -1,6 +1,7 @@
 """Every table, by name."""
 
 from db.tables.analyses import Analysis, Summary
+from db.tables.artifacts import Artifact, Prediction
 from db.tables.base import Owned, Status, Subject, Worked, now
 from db.tables.events import Event
 from db.tables.identity import Organization, Role, Share, User
@@ -9,12 +10,14 @@ from engine.values import ModelType
 
 __all__ = [
     "Analysis",
+    "Artifact",
     "Dataset",
     "Event",
     "Model",
     "ModelType",
     "Organization",
     "Owned",
+    "Prediction",
     "Role",
     "Share",
     "Status",

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary
+from sqlalchemy import Index, LargeBinary, false
 from sqlmodel import Field
 
 from db.columns import LARGE, Chosen, Stored, kept
@@ -28,6 +28,8 @@ class Analysis(Worked, table=True):
         Stored(tuple[Headline, ...]), default=None, sa_column_kwargs=LARGE
     )
     """The findings of the report in short, for trends; written with it."""
+    use_model: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Whether the model's file scores the rows, in place of a prediction column."""
     based_on_id: UUID | None = Field(default=None, foreign_key="analysis.id", ondelete="SET NULL", index=True)
     """The analysis whose summary is judged again here."""
 

@@ -51,6 +51,9 @@ class Subject(StrEnum):
 
     DATASET = "dataset"
     ANALYSIS = "analysis"
+    ARTIFACT = "artifact"
+    """The file of a model."""
+    PREDICTION = "prediction"
 
 
 class Worked(Owned):

@@ -8,6 +8,8 @@ from sqlmodel import Field
 
 from db.columns import LARGE, MOMENT, Chosen, Stored, kept
 from db.tables.base import Owned, Worked, now
+from engine.models.card import ModelCard
+from engine.models.prediction import Scoring
 from engine.tables import Preview, TableFormat, TableProfile
 from engine.values import Count, ModelType
 
@@ -23,6 +25,7 @@ class Model(Owned, table=True):
     description: str = ""
     owner_id: UUID = Field(foreign_key="users.id")
     features: tuple[str, ...] = kept(Stored(tuple[str, ...]), default=())
+    card: ModelCard | None = kept(Stored(ModelCard), default=None)
     updated_at: datetime = kept(MOMENT, default_factory=now)
     archived_at: datetime | None = kept(MOMENT, default=None)
 
@@ -52,3 +55,11 @@ class Dataset(Worked, table=True):
     blob: str | None = None
     """Key of the Parquet file."""
     archived_at: datetime | None = kept(MOMENT, default=None)
+    scored_from_id: UUID | None = Field(
+        default=None, foreign_key="dataset.id", ondelete="SET NULL", index=True
+    )
+    """The dataset whose rows a model scored to make this one."""
+    model_id: UUID | None = Field(default=None, foreign_key="model.id", ondelete="SET NULL", index=True)
+    """The model that scored them."""
+    scoring: Scoring | None = kept(Stored(Scoring), default=None)
+    """How; null of a dataset that was not made so."""

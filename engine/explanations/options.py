@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from engine.errors import InvalidInput
 from engine.explanations.performance import Performance
+from engine.models.prediction import FeatureValue
 
 MAX_ROWS = 1_000
 MAX_FEATURES = 50
@@ -36,15 +37,6 @@ class Perturbation(StrEnum):
     """Its values in the background rows, whatever the other features are."""
     PATH_DEPENDENT = "path_dependent"
     """The training rows that took each branch, as the trees recorded them; needs no background."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureValue:
-    """One value of a row that is given, not taken from a dataset."""
-
-    feature: str
-    value: str | None = None
-    """In its text form; null is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)

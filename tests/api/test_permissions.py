@@ -26,6 +26,8 @@ TABLES = (
     "dataset",
     "analysis",
     "summary",
+    "artifact",
+    "prediction",
     "event",
     "procrastinate_jobs",
 )

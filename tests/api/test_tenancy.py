@@ -29,7 +29,18 @@ CANARY = "canary"
 COLUMNS = ("label", "prediction", "protected", "race")
 """So that the values which the walk makes up, an argument's own name, are columns of these datasets."""
 TAKE_IDS = [door for door in entrances() if id_places(door)]
-TABLES = ("organization", "users", "share", "model", "dataset", "analysis", "summary", "event")
+TABLES = (
+    "organization",
+    "users",
+    "share",
+    "model",
+    "dataset",
+    "analysis",
+    "summary",
+    "artifact",
+    "prediction",
+    "event",
+)
 
 
 @pytest.fixture

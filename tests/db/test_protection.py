@@ -11,12 +11,23 @@ from sqlalchemy.exc import DBAPIError
 import db.tables as t
 from db.owned import one, one_to_change, own, owned
 from db.session import APP_ROLE, Scope
-from tests.builders import a_dataset, a_model, an_analysis, an_event, keep
+from tests.builders import a_dataset, a_model, a_prediction, an_analysis, an_artifact, an_event, keep
 
 QUEUE = "procrastinate_"
 UNREACHABLE = {"alembic_version"}
 """Tables that belong to nobody, and that the server's role cannot even read; like those of the queue."""
-TENANTS = ("organization", "users", "share", "model", "dataset", "analysis", "summary", "event")
+TENANTS = (
+    "organization",
+    "users",
+    "share",
+    "model",
+    "dataset",
+    "analysis",
+    "summary",
+    "artifact",
+    "prediction",
+    "event",
+)
 
 NAMED = text("SELECT current_user")
 
@@ -38,7 +49,8 @@ async def rows(url, people):
         event = an_event(person, 1, t.Subject.ANALYSIS, analysis)
         share = t.Share(organization_id=person.organization_id, row_id=model.id)
         summary = t.Summary(id=analysis.id, organization_id=person.organization_id, content=b"counts")
-        keep(url, model, dataset, analysis, summary, event, share)
+        artifact, prediction = an_artifact(person, model), a_prediction(person, model)
+        keep(url, model, dataset, analysis, summary, artifact, prediction, event, share)
         kept[name] = {"model": model, "dataset": dataset, "analysis": analysis, "event": event}
     return kept
 

@@ -1,0 +1,104 @@
+"""What a model is asked to answer, and its answers; the classes of the API and of the stored JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.errors import InvalidInput
+from engine.values import Count
+
+MAX_ROWS = 1_000
+MAX_VALUES = 100_000
+"""Values of all rows together."""
+LONGEST_VALUE = 10_000
+LONGEST_NAME = 180
+"""Of a column that is added; what is put behind it fits into a column's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureValue:
+    """One value of a row that is given, not taken from a dataset."""
+
+    feature: str
+    value: str | None = None
+    """In its text form; null is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenRow:
+    """A row that is given by its values; features that are not named are missing."""
+
+    values: Sequence[FeatureValue]
+
+    def by_feature(self) -> dict[str, str | None]:
+        return {each.feature: each.value for each in self.values}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """What a model gives one class, in [0, 1]."""
+
+    label: str
+    """The class, in its text form."""
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """A model's answer to one row."""
+
+    prediction: str
+    """The class with the highest score, or the predicted value, in its text form."""
+    value: float | None = None
+    """The predicted value of a regression."""
+    scores: tuple[ClassScore, ...] = ()
+    """Of each class, in the model's own order; empty for a regression."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """How the columns are made that a scored dataset has more than the one it was made from."""
+
+    prediction: str = "prediction"
+    """Name of the column with the predicted class or value."""
+    score: str = "score"
+    """Name of the column with the score of the second of two classes; with more classes there is one for each, named
+    `score_` and the class. A regression has none."""
+    threshold: float = 0.5
+    """The second of two classes is predicted where its score is this or more, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        for at in ("prediction", "score"):
+            name = getattr(self, at)
+            if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable() or name != name.strip():
+                raise InvalidInput(
+                    f"{at} must be a name of 1 to {LONGEST_NAME} printable characters, got {len(name)}",
+                    at=(at,),
+                )
+        if self.prediction.casefold() == self.score.casefold():
+            raise InvalidInput("prediction and score must be two names", at=("score",))
+        if not 0 <= self.threshold <= 1:
+            raise InvalidInput(f"threshold must lie in [0, 1], got {self.threshold}", at=("threshold",))
+
+
+def checked(rows: Sequence[GivenRow]) -> tuple[GivenRow, ...]:
+    """Rows that may be stored and scored.
+
+    Raises:
+        InvalidInput: too many, too long, or a feature is named twice.
+    """
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise InvalidInput(f"rows must be 1 to {MAX_ROWS:,}, got {len(rows):,}", at=("rows",))
+    values = Count(sum(len(row.values) for row in rows))
+    if values > MAX_VALUES:
+        raise InvalidInput(f"rows may hold {MAX_VALUES:,} values together, got {values:,}", at=("rows",))
+    for i, row in enumerate(rows):
+        seen: set[str] = set()
+        for j, each in enumerate(row.values):
+            at = ("rows", i, "values", j)
+            for text in (each.feature, each.value or ""):
+                if len(text) > LONGEST_VALUE or "\0" in text:
+                    raise InvalidInput(f"a value may have {LONGEST_VALUE:,} characters and no NUL", at=at)
+            if each.feature in seen:
+                raise InvalidInput(f"{each.feature!r} is given twice", at=at)
+            seen.add(each.feature)
+    return tuple(rows)
