@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from engine.errors import InvalidInput
-from engine.explanations import lime, over_rows, permutation, single_rows
+from engine.explanations import agreement, counterfactuals, lime, over_rows, permutation, single_rows
 from engine.explanations.case import Case
 from engine.explanations.options import ExplanationKind
 from engine.explanations.report import ExplanationReport
@@ -15,6 +15,8 @@ KINDS: Mapping[ExplanationKind, Callable[[Case], ExplanationReport]] = MappingPr
         ExplanationKind.LIME: lime.explained,
         ExplanationKind.PERMUTATION: permutation.explained,
         ExplanationKind.GLOBAL: over_rows.explained,
+        ExplanationKind.COUNTERFACTUAL: counterfactuals.explained,
+        ExplanationKind.AGREEMENT: agreement.explained,
     }
 )
 

@@ -158,7 +158,7 @@ def _brier(truth: Numbers, scores: Numbers) -> Measured:
     if scores.shape[1] == 2:
         return _mean(-((scores[:, 1] - truth) ** 2))
     own = truth[:, None] == np.arange(scores.shape[1])
-    return _mean(-((scores - own) ** 2).sum(axis=1))
+    return _mean(np.asarray(-((scores - own) ** 2).sum(axis=1), dtype=np.float64))
 
 
 def _r2(truth: Numbers, scores: Numbers) -> Measured:
@@ -182,7 +182,7 @@ MEASURES: Mapping[Performance, Measure] = MappingProxyType(
     {
         Performance.ROC_AUC: Measure(tasks=(Task.BINARY,), of=_auc),
         Performance.ACCURACY: Measure(
-            tasks=CLASSES, of=lambda truth, scores: _mean(_right(truth, scores) * 1.0)
+            tasks=CLASSES, of=lambda truth, scores: _mean(_right(truth, scores).astype(np.float64))
         ),
         Performance.BALANCED_ACCURACY: Measure(tasks=CLASSES, of=_balanced),
         Performance.F1: Measure(tasks=CLASSES, of=_f1),

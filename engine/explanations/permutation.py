@@ -20,6 +20,7 @@ from engine.explanations.options import ExplanationKind
 from engine.explanations.performance import Performance
 from engine.explanations.report import ExplanationMethod, ExplanationReport, Importance
 from engine.fairness.report import Interval
+from engine.fairness.words import so_many
 from engine.models.scorer import Inside, Numbers
 from engine.values import Count, Step
 
@@ -124,7 +125,7 @@ def importances(case: Case) -> Found:
         ),
         rows=len(truth),
         evaluations=len(case.rows) + len(every) * len(truth),
-        notes=(f"{unlabelled:,} rows without a label were left out.",) if unlabelled else (),
+        notes=(f"{so_many(unlabelled, 'rows have no label')} and took no part.",) if unlabelled else (),
     )
 
 

@@ -150,7 +150,7 @@ def test_one_label_leaves_nothing_to_measure_and_says_so() -> None:
     assert report.performance_value is None
     assert all(each.importance is None for each in report.importances)
     assert "same label" in report.importances[0].reason
-    assert report.notes == ("1 rows without a label were left out.",)
+    assert report.notes == ("1 row has no label and took no part.",)
 
 
 @pytest.mark.parametrize(

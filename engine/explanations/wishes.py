@@ -1,0 +1,64 @@
+"""Which answer a counterfactual is to lead to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InvalidInput
+from engine.explanations.case import Case
+from engine.models.scorer import Numbers
+from engine.models.signature import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A class to be given, or a range of values to be reached."""
+
+    place: int
+    """Of the class; 0 for a value."""
+    low: float | None = None
+    high: float | None = None
+    value: bool = False
+    """Whether it is about a value."""
+
+    def granted(self, scores: Numbers) -> NDArray[np.bool_]:
+        """(rows,): whether each answer is the wanted one."""
+        return np.asarray(self.away(scores) <= 0)
+
+    def away(self, scores: Numbers) -> Numbers:
+        """(rows,): how far each answer is from the wanted one, in the units of the scores; at most 0 where it is."""
+        if self.value:
+            short = np.full(len(scores), -np.inf) if self.low is None else self.low - scores[:, 0]
+            over = np.full(len(scores), -np.inf) if self.high is None else scores[:, 0] - self.high
+            return np.asarray(np.maximum(short, over))
+        others = np.delete(scores, self.place, axis=1).max(axis=1)
+        first = np.asarray(scores.argmax(axis=1) == self.place)  # of equal scores the first class is given
+        away = others - scores[:, self.place]
+        return np.where(first, np.minimum(away, 0.0), away + 1e-12)
+
+
+def wish_of(case: Case, scores: Numbers) -> Wish:
+    """What is wanted for a row with these scores (classes,).
+
+    Raises:
+        InvalidInput: a class is wanted of a regression, a value of a classification, or nothing of a regression.
+    """
+    options, signature = case.options, case.scorer.signature
+    if signature.task is Task.REGRESSION:
+        if options.wanted is not None:
+            raise InvalidInput("this model predicts a value: give wanted_low or wanted_high", at=("wanted",))
+        if options.wanted_low is None and options.wanted_high is None:
+            raise InvalidInput(
+                "say which value is wanted of a regression: wanted_low, wanted_high or both",
+                at=("wanted_low",),
+            )
+        return Wish(place=0, low=options.wanted_low, high=options.wanted_high, value=True)
+    if options.wanted_low is not None or options.wanted_high is not None:
+        raise InvalidInput("this model gives classes: say which one is wanted", at=("wanted_low",))
+    if options.wanted is not None:
+        if options.wanted not in signature.classes:
+            known = ", ".join(map(repr, signature.classes[:20]))
+            raise InvalidInput(f"the model has no class {options.wanted!r}; it has {known}", at=("wanted",))
+        return Wish(place=signature.classes.index(options.wanted))
+    return Wish(place=int(np.argsort(scores)[-2]))  # the next most likely one

@@ -1,0 +1,145 @@
+"""Counterfactuals: the nearest change where it is known by hand, always verified, within what may change."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.errors import InvalidInput
+from engine.explanations.case import Case
+from engine.explanations.explain import explain
+from engine.explanations.options import AllowedChange, ExplanationKind, ExplanationOptions
+from tests.scorers import Made, case
+
+NAMES = ["income", "debt", "job"]
+RANDOM = np.random.default_rng(0)
+BACKGROUND = pd.DataFrame(
+    {
+        "income": RANDOM.uniform(0, 100, 300),
+        "debt": RANDOM.integers(0, 50, 300),
+        "job": RANDOM.choice(["clerk", "nurse", "none"], 300),
+    }
+)
+ROW = pd.DataFrame({"income": [30.0], "debt": [20], "job": ["clerk"]})
+
+
+def granted(rows: pd.DataFrame) -> np.ndarray:
+    """Yes from income - debt >= 40 on, and for nurses from 25 on."""
+    limit = np.where(rows["job"] == "nurse", 25.0, 40.0)
+    return 1 / (
+        1 + np.exp(-(rows["income"].to_numpy(float) - rows["debt"].to_numpy(float) - limit) / 5 - 1e-9)
+    )
+
+
+LOAN = Made(function=granted, names=NAMES, classes=["no", "yes"])
+
+
+def asked(row: pd.DataFrame = ROW, scorer: Made = LOAN, **options: object) -> Case:
+    return case(scorer, row, BACKGROUND, ExplanationOptions(**options))
+
+
+def test_every_change_is_verified_by_the_model_and_they_differ_in_what_they_change() -> None:
+    report = explain(ExplanationKind.COUNTERFACTUAL, asked())
+    assert len(report.counterfactuals) == 3
+    assert len({tuple(sorted(c.feature for c in each.changes)) for each in report.counterfactuals}) == 3
+    assert [each.distance for each in report.counterfactuals] == sorted(
+        each.distance for each in report.counterfactuals
+    )
+    for each in report.counterfactuals:
+        changed = ROW.astype({"debt": float}).copy()
+        for change in each.changes:
+            changed[change.feature] = change.after if change.feature == "job" else float(change.after)
+        assert granted(changed)[0] >= 0.5
+        assert each.prediction == pytest.approx(granted(changed)[0])
+        assert each.predicted == "yes"
+
+
+def test_a_number_moves_no_further_than_it_must() -> None:
+    """Income must rise from 30 to 60, which is 30 over the median absolute deviation of the background's incomes."""
+    report = explain(ExplanationKind.COUNTERFACTUAL, asked(changes=[AllowedChange(feature="income")]))
+    found = report.counterfactuals[0]
+    assert found.changes[0].before == "30"
+    assert float(found.changes[0].after) == pytest.approx(60, abs=0.02)
+    deviation = np.median(np.abs(BACKGROUND["income"] - BACKGROUND["income"].median()))
+    assert found.distance == pytest.approx(30 / deviation, abs=0.01)
+    assert report.summary.startswith("Row 0 would be answered 'yes' if income were 60")
+
+
+def test_whole_numbers_stay_whole_and_ranges_hold() -> None:
+    row = ROW.assign(income=62.5)  # debt must fall from 20 to at most 22.5 - nothing - so start higher
+    row["debt"] = [30]
+    report = explain(
+        ExplanationKind.COUNTERFACTUAL, asked(row, changes=[AllowedChange(feature="debt", low=10, high=30)])
+    )
+    assert [change.after for change in report.counterfactuals[0].changes] == ["22"]
+    none = explain(
+        ExplanationKind.COUNTERFACTUAL, asked(row, changes=[AllowedChange(feature="debt", low=25)])
+    )
+    assert none.counterfactuals == ()
+    assert none.notes[0].startswith("No change that is allowed was found for row 0")
+
+
+def test_categories_change_to_what_is_allowed() -> None:
+    row = ROW.assign(income=50.0)
+    free = explain(ExplanationKind.COUNTERFACTUAL, asked(row, changes=[AllowedChange(feature="job")]))
+    assert [(c.before, c.after) for c in free.counterfactuals[0].changes] == [("clerk", "nurse")]
+    assert free.counterfactuals[0].distance == 1
+    bound = [AllowedChange(feature="job", categories=["none"])]
+    assert not explain(ExplanationKind.COUNTERFACTUAL, asked(row, changes=bound)).counterfactuals
+
+
+def test_a_row_that_has_the_answer_needs_no_change() -> None:
+    report = explain(ExplanationKind.COUNTERFACTUAL, asked(wanted="no"))
+    assert report.counterfactuals == ()
+    assert "has the wanted answer already" in report.notes[0]
+
+
+def test_a_value_is_reached_within_its_range() -> None:
+    def price(rows: pd.DataFrame) -> np.ndarray:
+        return 2 * rows["income"].to_numpy(float) - rows["debt"].to_numpy(float)
+
+    of = asked(
+        scorer=Made(function=price, names=NAMES),
+        wanted_low=100,
+        wanted_high=110,
+        changes=[AllowedChange(feature="income")],
+    )
+    found = explain(ExplanationKind.COUNTERFACTUAL, of).counterfactuals[0]
+    assert float(found.changes[0].after) == pytest.approx(60, abs=0.02)
+    assert 100 <= found.prediction <= 110
+
+
+def test_a_missing_value_may_be_filled_in() -> None:
+    row = pd.DataFrame({"income": [np.nan], "debt": [0], "job": ["clerk"]})
+
+    def known(rows: pd.DataFrame) -> np.ndarray:
+        return rows["income"].notna().to_numpy() * 0.9
+
+    found = explain(
+        ExplanationKind.COUNTERFACTUAL, asked(row, Made(function=known, names=NAMES, classes=["no", "yes"]))
+    ).counterfactuals[0]
+    assert [(c.feature, c.before) for c in found.changes] == [("income", None)]
+    assert found.distance == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"wanted": "maybe"}, "no class 'maybe'"),
+        ({"wanted_low": 1.0}, "gives classes"),
+        ({"changes": [AllowedChange(feature="age")]}, "does not look at 'age'"),
+        ({"changes": [AllowedChange(feature="job", low=1)]}, "is no number"),
+        ({"changes": [AllowedChange(feature="debt", categories=["1"])]}, "is a number"),
+        ({"changes": [AllowedChange(feature="debt", low=2, high=1)]}, "may not lie above"),
+        ({"changes": [AllowedChange(feature="debt"), AllowedChange(feature="debt")]}, "twice"),
+    ],
+)
+def test_bad_questions_are_refused_in_words(options: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        explain(ExplanationKind.COUNTERFACTUAL, asked(**options))
+
+
+def test_a_regression_needs_a_wanted_value() -> None:
+    with pytest.raises(InvalidInput, match="wanted_low, wanted_high"):
+        explain(ExplanationKind.COUNTERFACTUAL, asked(scorer=replace(LOAN, classes=())))
