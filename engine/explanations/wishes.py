@@ -35,7 +35,7 @@ class Wish:
         others = np.delete(scores, self.place, axis=1).max(axis=1)
         first = np.asarray(scores.argmax(axis=1) == self.place)  # of equal scores the first class is given
         away = others - scores[:, self.place]
-        return np.where(first, np.minimum(away, 0.0), away + 1e-12)
+        return np.asarray(np.where(first, np.minimum(away, 0.0), away + 1e-12))
 
 
 def wish_of(case: Case, scores: Numbers) -> Wish:

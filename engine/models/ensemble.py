@@ -98,6 +98,8 @@ class Ensemble:
     sets: Sequence[NDArray[np.int64]] = field(default=())
     """Sorted sets of category codes, for splits that are categorical. A value is cut towards 0, and one in no set goes
     right, as XGBoost and LightGBM have it. A reader whose library takes unseen categories for missing makes them NaN."""
+    zeros_missing: Sequence[int] = ()
+    """Columns whose zeros are missing values (LightGBM's zero_as_missing): encoding makes them NaN."""
 
     def __post_init__(self) -> None:
         if self.base.ndim != 1 or not len(self.base) or not np.isfinite(self.base).all():

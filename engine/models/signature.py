@@ -66,6 +66,8 @@ class Signature:
     scores and explanations speak of."""
     trees: Count | None = None
     """How many trees, of an ensemble that we read ourselves."""
+    named: bool = True
+    """Whether the file carries the names of the features; where it does not, those registered for the model are used."""
     notes: tuple[str, ...] = ()
     """What a person should know of the file, such as names that it does not carry."""
 

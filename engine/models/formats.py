@@ -1,0 +1,183 @@
+"""Which kind of model a file is, by its content, and what opens each kind.
+
+To add a kind, add a row to FORMATS and what recognises it to `recognise`; to refuse one in words, a row to STRANGERS.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from engine.errors import InvalidInput
+from engine.models.scorer import Scorer
+from engine.models.signature import ModelFormat
+from engine.tables.limits import GIB, MIB, size
+
+HEAD_BYTES = 64 << 10
+READ = "skops, ONNX, XGBoost JSON and LightGBM text are read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What opens one kind of file."""
+
+    title: str
+    module: str
+    """Has `opened(path, names)`; imported only when a file of the kind is opened, for what it brings along."""
+    max_bytes: int
+    allows: bool = False
+    """Whether `opened` also takes types of objects that an organization allows beyond the usual."""
+
+
+FORMATS: Mapping[ModelFormat, Opening] = MappingProxyType(
+    {
+        ModelFormat.SKOPS: Opening(
+            title="scikit-learn (skops)", module="engine.models.skops_file", max_bytes=GIB, allows=True
+        ),
+        ModelFormat.ONNX: Opening(title="ONNX", module="engine.models.onnx_file", max_bytes=GIB),
+        ModelFormat.XGBOOST_JSON: Opening(
+            title="XGBoost (JSON)", module="engine.models.xgboost_json", max_bytes=128 * MIB
+        ),
+        ModelFormat.LIGHTGBM_TEXT: Opening(
+            title="LightGBM (text)", module="engine.models.lightgbm_text", max_bytes=128 * MIB
+        ),
+    }
+)
+
+_CONVERT = (
+    "it can run code when opened, so it is never read; "
+    "convert it on your own machine with `fairmind convert FILE OUT.skops`"
+)
+_UNPACK = "unpack it and upload the model inside, unless it is a pickle or joblib file: " + _CONVERT
+_TO_ONNX = "export the model to ONNX"
+_XGBOOST = 'save it in XGBoost with save_model("model.json")'
+_LIGHTGBM = 'save it in LightGBM with save_model("model.txt")'
+_DATASET = "this is a table; upload it as a dataset"
+
+STRANGERS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\x80[\x01-\x05]", "a Python pickle (pickle, joblib, cloudpickle or dill)", _CONVERT),
+    (
+        rb"\(?[dlt]p\d+\n|[\]}]q[\x00-\x1f]|\(?c[\w.]{1,200}\n[\w.]{1,200}\n(?:p\d+\n|q[\x00-\x1f]|[()])",
+        "a Python pickle",
+        _CONVERT,
+    ),
+    (rb"\x78[\x01\x5e\x9c\xda]", "packed with zlib, as joblib files are", _CONVERT),
+    (rb"ZF0x", "a joblib file of old", _CONVERT),
+    (rb"\x1f\x8b", "packed with gzip, as joblib and R files are", _UNPACK),
+    (rb"\xfd7zXZ\x00|\x5d\x00\x00", "packed with lzma, as joblib files are", _UNPACK),
+    (rb"BZh[1-9]", "packed with bzip2, as joblib files are", _UNPACK),
+    (rb"\x04\x22\x4d\x18", "packed with lz4, as joblib files are", _UNPACK),
+    (rb"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
+    (
+        rb"PK\x03\x04.{22,26}[^/]{0,200}/?data\.pkl",
+        "a PyTorch file, which is a pickle in a zip archive",
+        _CONVERT,
+    ),
+    (
+        rb"PK\x03\x04.{0,4000}?(?:model\.weights\.h5|config\.json|metadata\.json)",
+        "a Keras model",
+        _TO_ONNX,
+    ),
+    (rb"PK\x03\x04.{0,4000}?(?:\[Content_Types\]\.xml|xl/)", "an Excel workbook", _DATASET),
+    (rb"\{L.{8}learner|\{[UilI].{1,4}learner", "an XGBoost model in UBJ", _XGBOOST),
+    (rb"binf|bs64", "an XGBoost model in the old binary form", _XGBOOST),
+    (rb"\s*\[\s*\{\s*\"nodeid\"", "a text dump of XGBoost, which lacks what predictions need", _XGBOOST),
+    (rb"\s*\{\s*\"name\"\s*:\s*\"tree\"", "a JSON dump of LightGBM", _LIGHTGBM),
+    (rb"CBM1", "a CatBoost model", 'save it in CatBoost with save_model("model.onnx", format="onnx")'),
+    (
+        rb"\s*\{.{0,4000}?\"(?:ctr_data|features_info|oblivious_trees)\"",
+        "a CatBoost model in JSON",
+        'save it in CatBoost with save_model("model.onnx", format="onnx")',
+    ),
+    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras models are", _TO_ONNX),
+    (rb"\x08\x01\x12(?:[\x80-\xff]|.\x0a)", "a TensorFlow SavedModel", _TO_ONNX + " with tf2onnx"),
+    (rb".{4}TFL3", "a TensorFlow Lite model", _TO_ONNX + " with tf2onnx"),
+    (rb"\s*(?:<\?xml.{0,2000}?)?<PMML", "a PMML document", _TO_ONNX + ", or save the model as skops"),
+    (rb"GGUF|ggml", "weights of a language model", "models of rows are read, not language models"),
+    (rb".{8}\{\"", "tensors alone (safetensors), without the model that uses them", _TO_ONNX),
+    (rb"RD[AX][23]\n|[XAB]\n\x00\x00\x00[\x02\x03]", "an R object", _TO_ONNX),
+    (rb"PAR1|ARROW1|FEA1|ORC|Obj\x01|SQLite format 3\x00", "a table", _DATASET),
+    (rb"\x93NUMPY", "a numpy array", "save the model that was trained, as skops or ONNX"),
+    (rb"\x7fELF|MZ[\x00-\x1f\x80-\xff]", "a program", READ),
+    (
+        rb"(?i)\s*<(?:!doctype|html|head|body)\b",
+        "a web page",
+        "download the model itself, not the page around it",
+    ),
+    (rb"\s*<\?xml", "an XML document", READ),
+    (rb"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself with `git lfs pull`"),
+    (
+        rb"(?:\s*\w[\w ]*:[^\n]*\n)*(?:flavors|artifact_path):",
+        "the description of an MLflow model",
+        "upload the model file beside it, if it is skops, ONNX, XGBoost JSON or LightGBM text",
+    ),
+    (
+        rb"[^\n\x00-\x08]{1,4000}?[,;\t][^\n\x00-\x08]{0,4000}?\r?\n[^\x00-\x08]",
+        "text, as of a table",
+        _DATASET,
+    ),
+)
+"""Bytes at the start of the file, what they mean, and what to do about it; the first match counts."""
+
+_ONNX = re.compile(
+    rb"\x08[\x03-\x20](?:\x12[\x01-\x7f][ -~]|[\x1a\x22\x32\x3a\x42]|\x28)|\x08[\x03-\x20]\x12\x00", re.DOTALL
+)
+"""A ModelProto: the version of the format, and then the name of what wrote it, or what else may follow."""
+_SKOPS = re.compile(rb"PK\x03\x04.{22}.{4}(?:schema\.json|\d{4,20}\.np[yz]|[\da-f-]{36}\.bin)", re.DOTALL)
+_XGBOOST_JSON = re.compile(rb"\s*\{\s*\"(?:learner|version|Config|Model)\"\s*:", re.DOTALL)
+_LIGHTGBM_TEXT = re.compile(rb"tree\r?\n")
+
+
+def recognise(content: bytes | Path) -> ModelFormat:
+    """Decide what kind of model a file is.
+
+    Args:
+        content: the file, or its first 64 KiB or more.
+
+    Raises:
+        InvalidInput: it is empty or none that is read; says what it is, where that is known, and what to do.
+    """
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            return recognise(file.read(HEAD_BYTES))
+    head = content[:HEAD_BYTES]
+    if not head.strip():
+        raise InvalidInput(f"the file is empty; {READ}")
+    for format, pattern in (
+        (ModelFormat.SKOPS, _SKOPS),
+        (ModelFormat.XGBOOST_JSON, _XGBOOST_JSON),
+        (ModelFormat.LIGHTGBM_TEXT, _LIGHTGBM_TEXT),
+        (ModelFormat.ONNX, _ONNX),
+    ):
+        if pattern.match(head):
+            return format
+    for stranger, name, remedy in STRANGERS:
+        if re.match(stranger, head, re.DOTALL):
+            raise InvalidInput(f"this is no model that is read but {name}; {remedy}")
+    raise InvalidInput(f"this is no model that is known here; {READ}")
+
+
+def opened(
+    path: Path, format: ModelFormat, names: Sequence[str] = (), allowed: Collection[str] = ()
+) -> Scorer:
+    """Open a model's file, in a child.
+
+    Args:
+        names: registered for its features; taken where the file itself has none and as many are needed.
+        allowed: types that the organization allows beyond the usual, for the kinds of file that have any.
+
+    Raises:
+        InvalidInput: the file is too large, damaged, or holds what is not read; says what.
+    """
+    kind = FORMATS[format]
+    length = path.stat().st_size
+    if length > kind.max_bytes:
+        raise InvalidInput(
+            f"the file has {size(length)}; of {kind.title} at most {size(kind.max_bytes)} are read"
+        )
+    scorer: Scorer = import_module(kind.module).opened(
+        path, names, **({"allowed": allowed} if kind.allows else {})
+    )
+    return scorer
