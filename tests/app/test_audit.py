@@ -85,6 +85,20 @@ def test_json_is_the_report_of_the_engine_and_nothing_else(process, credit, tmp_
     assert (tmp_path / "report.json").read_text() == done.stdout
 
 
+def test_it_waits_for_no_server_and_no_database(bare, tmp_path):
+    program = (
+        "import atexit, sys, app.cli\n"
+        "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr))\n"
+        "app.cli.main()"
+    )
+    argv = [sys.executable, "-c", program, "audit", str(CREDIT), *COLUMNS, *PARITY]
+    ran = subprocess.run(argv, env=bare, cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = set(ran.stderr.split())
+    assert "duckdb" in imported, "it judged something"
+    server = {"starlette", "strawberry", "graphql", "uvicorn", "sqlalchemy", "sqlmodel", "alembic"}
+    assert imported & server == set()
+
+
 def test_its_numbers_are_those_of_fairlearn(audit):
     done = audit(CREDIT, *COLUMNS, *PARITY, "--json", code=Code.CLEAN)
     rows = [line.split(",") for line in CREDIT.read_text().splitlines()[1:]]
