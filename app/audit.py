@@ -218,7 +218,7 @@ def audit(
 
     2: the question or the file is at fault.
 
-    3: nothing could be judged, or a metric of --fail-on has no value for an attribute.
+    3: no groups could be compared or, with --fail-on, none holds and a metric has no value for all rows or an attribute.
 
     The report goes to standard output; errors and progress go to standard error.
     """

@@ -195,6 +195,31 @@ def test_what_cannot_be_judged_is_not_clean(audit):
     assert "was not measured" in one_line(unlabelled.stderr)
 
 
+def of_one_group(tmp_path, label, prediction):
+    file = tmp_path / "one.csv"
+    rows = [f"a,{y},{p}" for y, p in zip(label, prediction, strict=True)]
+    file.write_text("\n".join(["g,y,p", *rows]))
+    return file, "--protected", "g", "--label", "y", "--pred", "p", "--favorable", "1"
+
+
+def test_a_condition_on_a_metric_of_all_rows_is_judged_where_there_is_one_group_alone(audit, tmp_path):
+    # benefits 1 + p - y are 1 for 30 rows and 0 for 10, in the mean 3/4: Theil is 3/4 * 4/3 * ln(4/3) = 0.288
+    argv = of_one_group(tmp_path, [1] * 40, [1] * 30 + [0] * 10)
+    audit(*argv, code=Code.NOT_ESTIMABLE)
+    within = audit(*argv, "--fail-on", "theil_index>0.3", code=Code.CLEAN)
+    assert "the nearest is all rows (0.288)" in one_line(within.stderr)
+    audit(*argv, "--fail-on", "theil_index>0.25", code=Code.FINDING)
+    both = ("--fail-on", "theil_index>0.3", "--fail-on", "demographic_parity_difference>0.1")
+    audit(*argv, *both, code=Code.NOT_ESTIMABLE)
+
+
+def test_a_condition_on_a_metric_of_all_rows_without_a_value_is_not_estimable(audit, tmp_path):
+    # of those with a label nobody is given what is theirs: all benefits are 0, and of nothing no share is unequal
+    argv = of_one_group(tmp_path, [1] * 40 + [""], [0] * 40 + [1])
+    done = audit(*argv, "--fail-on", "theil_index>0.1", code=Code.NOT_ESTIMABLE)
+    assert "is unknown for all rows" in one_line(done.stderr)
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
