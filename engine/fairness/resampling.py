@@ -54,8 +54,13 @@ def in_blocks(samples: int, seed: int, widest: int) -> Iterator[tuple[np.random.
         yield generator, min(size, samples - start)
 
 
-def resampled(generator: np.random.Generator, samples: int, places: Places, count: int) -> Floats:
-    """Shape (samples, count): how many of the rows drawn with replacement have each place; `places` has one per row."""
-    chosen = places[generator.integers(0, len(places), (samples, len(places)), dtype=np.int32)]
+def resampled(
+    generator: np.random.Generator, samples: int, places: Places, count: int, size: int | None = None
+) -> Floats:
+    """Shape (samples, count): how many of the rows drawn with replacement have each place.
+
+    `places` has one per row; `size` rows are drawn, by default as many as there are.
+    """
+    chosen = places[generator.integers(0, len(places), (samples, size or len(places)), dtype=np.int32)]
     chosen += count * np.arange(samples)[:, None]
     return np.bincount(chosen.ravel(), minlength=samples * count).reshape(samples, count).astype(np.float64)
