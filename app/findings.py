@@ -20,7 +20,7 @@ from engine.fairness import (
     Risk,
     Verdict,
 )
-from engine.fairness.assessment import distance
+from engine.fairness.severity import distance
 from engine.fairness.words import between, number, plural
 
 COLOURS = {

@@ -8,7 +8,8 @@ import numpy as np
 from engine.fairness.cube import Codes, Counts, Floats
 from engine.fairness.intervals import DRAWN_AT_ONCE
 from engine.fairness.moments import Moments
-from engine.fairness.tables import Places, names_of
+from engine.fairness.quantity import Cells, Numbers
+from engine.fairness.tables import Places, Sampler, Table, names_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +44,22 @@ class Groups:
             names=names_of(axes, values),
             of_cell=place.ravel(),
             rows=rows,
+        )
+
+    def table(
+        self, kind: Cells, cells: Numbers, sampler: Sampler, finer: Numbers | None = None, unit: float = 1.0
+    ) -> Table:
+        """These groups with cells of theirs."""
+        return Table(
+            kind=kind,
+            attributes=self.attributes,
+            groups=self.values,
+            names=self.names,
+            rows=self.rows,
+            cells=cells,
+            finer=finer,
+            unit=unit,
+            sampler=sampler,
         )
 
 

@@ -44,16 +44,8 @@ def errors(moments: Moments, groups: Groups, unit: float) -> Table:
         if own is not None:  # more digits than sums have that were taken around another centre
             mean = _with_squares(own, float(centre[i])).mean(0)
             spreads[i] = _spreads(mean[:5], mean[5:])
-    return Table(
-        kind=Cells.ERRORS,
-        attributes=groups.attributes,
-        groups=groups.values,
-        names=groups.names,
-        rows=groups.rows,
-        cells=_cells(groups.rows, means, spreads, centre),
-        sampler=_errors_sampler(groups.rows, sums, means, spreads, centre, rows),
-        unit=unit,
-    )
+    sampler = _errors_sampler(groups.rows, sums, means, spreads, centre, rows)
+    return groups.table(Cells.ERRORS, _cells(groups.rows, means, spreads, centre), sampler, unit=unit)
 
 
 def _small(moments: Moments, groups: Groups) -> list[Floats | None]:

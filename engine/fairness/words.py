@@ -7,6 +7,7 @@ from math import isclose, isnan
 from engine.fairness.metrics import METRICS, QUANTITIES, AnalysisType, Form, Metric, MetricSpec
 from engine.fairness.quantity import Quantity
 from engine.fairness.report import Exclusion, Finding, Interval, Verdict
+from engine.fairness.severity import distance
 
 EXAMPLES = 3
 SAME = 1e-12
@@ -187,8 +188,7 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
 def _weight(finding: Finding) -> tuple[bool, bool, float]:
     """What a person should hear of first: how people are selected before how errors fall, then what is furthest off."""
     asked_first = AnalysisType.DEMOGRAPHIC_PARITY in METRICS[finding.metric].answers
-    far = abs((finding.value or 0.0) - finding.fair) / (abs(finding.threshold - finding.fair) or 1)
-    return asked_first, finding.outcome is None, far
+    return asked_first, finding.outcome is None, distance(finding) or 0.0
 
 
 def from_to(finding: Finding) -> str:
