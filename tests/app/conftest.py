@@ -20,6 +20,7 @@ import app.home
 import app.settings
 from app.settings import Settings
 from tests.conftest import SECRET
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -53,7 +54,7 @@ def fairmind(environment: dict[str, str], tmp_path: Path) -> Run:
             target=_command, args=(argv, given, tmp_path, out, err)
         )
         process.start()
-        process.join(60)
+        process.join(PATIENCE_S)
         assert process.exitcode is not None
         done = subprocess.CompletedProcess(argv, process.exitcode, out.read_text(), err.read_text())
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
@@ -100,10 +101,10 @@ def started(
     yield start
     for process in running:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
-def answering(url: str, seconds: float = 30) -> bytes:
+def answering(url: str, seconds: float = PATIENCE_S) -> bytes:
     """The answer of an address, once there is one."""
     until = time.monotonic() + seconds
     while True:
