@@ -295,6 +295,7 @@ def measured(
     """
     # they bring DuckDB and SciPy, which the other commands do without
     from engine.fairness.analysis import run  # noqa: PLC0415
+    from engine.fairness.unused import noted  # noqa: PLC0415
     from engine.tables.ingest import ingest  # noqa: PLC0415
     from engine.tables.limits import Limits  # noqa: PLC0415
 
@@ -302,8 +303,9 @@ def measured(
         raise IsADirectoryError(None, "this is a folder; one file is needed", str(file))
     with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
         table = Path(folder) / "table.parquet"
-        ingest(file, table, Limits(), portion(tell, 0.0, 0.4))
-        return run(table, columns, kind, options, portion(tell, 0.4, 1.0), model)
+        profile = ingest(file, table, Limits(), portion(tell, 0.0, 0.4)).profile
+        report = run(table, columns, kind, options, portion(tell, 0.4, 1.0), model)
+        return noted(report, profile, columns, kind, options, model)
 
 
 def _end(report: BiasReport, rules: Sequence[Rule], file: Path, *, as_json: bool, out: Path | None) -> Code:
