@@ -284,7 +284,7 @@ async def test_a_job_that_kills_three_workers_is_failed_with_the_reason(table, u
     deaths = 0
     process = None
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(5 * PATIENCE_S):  # three workers start and are missed
             while (row := await table.row(id)).status is not t.Status.FAILED:
                 if process is None or process.poll() is not None:
                     deaths += process is not None
