@@ -1,10 +1,9 @@
 """The command `fairmind audit`: a bias analysis of one file, without a server; fit for people and for pipelines.
 
-What the options mean stands in `engine/fairness/options.py`. `app/audit_rules.py` decides how it ends,
-`app/findings.py` prints the report.
+What the options mean stands in `engine/fairness/options.py`, how they are read in `app/audit_options.py`.
+`app/audit_rules.py` decides how it ends, `app/findings.py` prints the report.
 """
 
-import csv
 import os
 import sys
 import tempfile
@@ -20,10 +19,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from app.audit_options import bands, check_out, names, number, pairs
 from app.audit_rules import Code, Outcome, Rule, decide, metric_named, rule
 from app.findings import plain, show
-from engine.errors import EngineError, InvalidInput, within
-from engine.fairness import AnalysisType, Bands, BiasColumns, BiasOptions, BiasReport, Reference, Threshold
+from engine.errors import EngineError, InvalidInput
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport, Reference, Threshold
 from engine.values import ModelType, Step, Tell, portion, silent
 
 INTERRUPTED = 130
@@ -218,7 +218,7 @@ def audit(
 
     2: the question or the file is at fault.
 
-    3: nothing could be judged, or a metric of --fail-on has no value for an attribute.
+    3: no groups could be compared or, with --fail-on, none holds and a metric has no value for all rows or an attribute.
 
     The report goes to standard output; errors and progress go to standard error.
     """
@@ -227,14 +227,14 @@ def audit(
             stream.reconfigure(errors="replace")  # a terminal that only knows ASCII shows question marks
     try:
         columns = BiasColumns(
-            protected=_names(protected),
+            protected=names(protected),
             label=label,
             prediction=pred,
             score=score,
             weights=weights,
             stratum=stratum,
             favorable=favorable,
-            features=_names(features),
+            features=names(features),
             distance=distance,
             user=user,
             item=item,
@@ -248,24 +248,24 @@ def audit(
             seed=seed,
             min_group_size=min_group_size,
             thresholds=[
-                Threshold(metric=metric_named(name), limit=_number("--limit", value))
-                for name, value in _pairs("--limit", limit)
+                Threshold(metric=metric_named(name), limit=number("--limit", value))
+                for name, value in pairs("--limit", limit)
             ],
             references=[
-                Reference(attribute=name, group=value) for name, value in _pairs("--reference", reference)
+                Reference(attribute=name, group=value) for name, value in pairs("--reference", reference)
             ],
-            bands=[_bands(name, value) for name, value in _pairs("--band", band)],
+            bands=[bands(name, value) for name, value in pairs("--band", band)],
             max_depth=max_depth,
             score_threshold=score_threshold,
             k=k,
             lipschitz=lipschitz,
             suppress_below=suppress_below,
-            metrics=[metric_named(name) for name in _names(metrics)],
+            metrics=[metric_named(name) for name in names(metrics)],
         )
         columns.check(model)
         options.check(kind, model)
         rules = [rule(text, kind, model, options) for text in fail_on or ()]
-        _check_out(out, file)
+        check_out(out, file)
         with _progress() as tell:
             report = measured(file, columns, kind, options, model, tell)
         code = _end(report, rules, file, as_json=as_json, out=out)
@@ -295,6 +295,7 @@ def measured(
     """
     # they bring DuckDB and SciPy, which the other commands do without
     from engine.fairness.analysis import run  # noqa: PLC0415
+    from engine.fairness.unused import noted  # noqa: PLC0415
     from engine.tables.ingest import ingest  # noqa: PLC0415
     from engine.tables.limits import Limits  # noqa: PLC0415
 
@@ -302,8 +303,9 @@ def measured(
         raise IsADirectoryError(None, "this is a folder; one file is needed", str(file))
     with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
         table = Path(folder) / "table.parquet"
-        ingest(file, table, Limits(), portion(tell, 0.0, 0.4))
-        return run(table, columns, kind, options, portion(tell, 0.4, 1.0), model)
+        profile = ingest(file, table, Limits(), portion(tell, 0.0, 0.4)).profile
+        report = run(table, columns, kind, options, portion(tell, 0.4, 1.0), model)
+        return noted(report, profile, columns, kind, options, model)
 
 
 def _end(report: BiasReport, rules: Sequence[Rule], file: Path, *, as_json: bool, out: Path | None) -> Code:
@@ -365,41 +367,3 @@ def _refuse(error: EngineError | OSError) -> NoReturn:
         said = f"{OPTIONS.get(field, '--' + field.replace('_', '-'))}: {said}"
     console(stderr=True).print(f"[red]fairmind:[/] {plain(said)}", soft_wrap=True)
     raise typer.Exit(Code.USAGE)
-
-
-def _names(given: Sequence[str] | None) -> list[str]:
-    """Names of columns with commas between them; a name that holds a comma stands in double quotes."""
-    rows = csv.reader(given or (), skipinitialspace=True)
-    return [name.strip() for row in rows for name in row]
-
-
-def _pairs(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
-    found = []
-    for text in given or ():
-        name, sign, value = text.partition("=")
-        if not (name.strip() and sign and value.strip()):
-            raise InvalidInput(f"{option} is written NAME=VALUE, got {text!r}")
-        found.append((name.strip(), value.strip()))
-    return found
-
-
-def _bands(attribute: str, edges: str) -> Bands:
-    with within("bands"):
-        return Bands(attribute=attribute, edges=[_number("--band", edge) for edge in edges.split(",")])
-
-
-def _number(option: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidInput(f"{option} needs a number, got {text!r}") from None
-
-
-def _check_out(out: Path | None, file: Path) -> None:
-    """Refuse before the work what could only fail after it."""
-    if out is None:
-        return
-    if out.is_dir() or not out.parent.is_dir():
-        raise InvalidInput(f"--out: {out} is no place for a file")
-    if out.exists() and file.exists() and out.samefile(file):
-        raise InvalidInput("--out would overwrite the file that is judged")

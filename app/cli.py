@@ -1,4 +1,7 @@
-"""The command `fairmind`. Errors are one line and an exit code."""
+"""The command `fairmind`. Errors are one line and an exit code.
+
+Each command imports what it runs when it runs: `fairmind audit` waits for no web server and no database.
+"""
 
 import asyncio
 import sys
@@ -6,29 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from alembic.util import CommandError
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.exc import SQLAlchemyError
 
 import app.audit
-import app.checks
-import app.home
-import app.logs
-import app.server
-import app.serving
-from app.secret import secret
-from app.settings import settings
-from app.supervisor import end_with_supervisor
-from auth.errors import Unauthenticated
-from auth.passwords import check_strength, hashed
-from auth.tokens import Tokens
-from db.embedded import EmbeddedError
-from db.errors import Conflict, NotFound
-from db.migrate import migrate as migrate_database
-from db.people import People
-from engine.errors import EngineError
 
 cli = typer.Typer(
     name="fairmind",
@@ -46,18 +30,29 @@ Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 @cli.command()
 def serve() -> None:
     """Run the server and one worker; without DATABASE_URL also a PostgreSQL of our own."""
+    import app.home
+    from app.settings import settings
+
     raise typer.Exit(app.home.run(settings(), demo=False))
 
 
 @cli.command()
 def demo() -> None:
     """Run the server with a demonstration: a real lending data set and a model's decisions."""
+    import app.home
+    from app.settings import settings
+
     raise typer.Exit(app.home.run(settings(), demo=True))
 
 
 @cli.command(hidden=True)
 def http(supervised: Supervised = False) -> None:
     """Run only the HTTP server, on the database that DATABASE_URL names."""
+    import app.server
+    import app.serving
+    from app.settings import settings
+    from app.supervisor import end_with_supervisor
+
     if supervised:
         end_with_supervisor()
     chosen = settings()
@@ -79,7 +74,11 @@ def http(supervised: Supervised = False) -> None:
 @cli.command()
 def worker(supervised: Supervised = False) -> None:
     """Run one worker: it takes jobs from the queue and runs each in a limited child process."""
-    import app.working  # noqa: PLC0415  # brings DuckDB and SciPy, which the other commands do without
+    import app.home
+    import app.logs
+    import app.working
+    from app.settings import settings
+    from app.supervisor import end_with_supervisor
 
     if supervised:
         end_with_supervisor()
@@ -99,6 +98,12 @@ def init(
     ],
 ) -> None:
     """Make an organization and its first administrator."""
+    import app.home
+    from app.settings import settings
+    from auth.passwords import check_strength, hashed
+    from db.errors import Conflict
+    from db.people import People
+
     check_strength(password)
     if "@" not in email.strip("@ "):
         raise Conflict(f"{email!r} is no e-mail address")
@@ -112,6 +117,10 @@ def init(
 @cli.command()
 def migrate() -> None:
     """Bring the database to the shape that this version expects."""
+    import app.home
+    from app.settings import settings
+    from db.migrate import migrate as migrate_database
+
     with app.home.database(settings()) as url:
         console.print(f"[green]✓[/] the database is at version {migrate_database(url)}")
 
@@ -122,6 +131,12 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 365, help="How long it is valid")] = 1,
 ) -> None:
     """Print a token for a person, for scripts on this machine."""
+    import app.home
+    from app.secret import secret
+    from app.settings import settings
+    from auth.tokens import Tokens
+    from db.people import People
+
     chosen = settings()
     with app.home.database(chosen) as url:
         people = People(url)
@@ -139,7 +154,7 @@ def export_schema(
     file: Annotated[Path | None, typer.Argument(help="Where to write it; standard output otherwise")] = None,
 ) -> None:
     """Print the GraphQL schema."""
-    from schema import schema  # noqa: PLC0415  # takes a while to build, which the other commands do without
+    from schema import schema
 
     text = schema.as_str() + "\n"
     if file is None:
@@ -153,6 +168,10 @@ def doctor(
     demo: Annotated[bool, typer.Option("--demo", help="Look at what `make demo` has set up.")] = False,
 ) -> None:
     """Look at everything this installation rests on: one row a check, with the remedy."""
+    import app.checks
+    import app.home
+    from app.settings import settings
+
     chosen = settings()
     raise typer.Exit(app.checks.report(app.home.for_demo(chosen) if demo else chosen, Console()))
 
@@ -161,25 +180,12 @@ def main() -> None:
     """Run a command; what a person can act on is one line, never a traceback."""
     try:
         cli()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            said = problem["msg"].removeprefix("Value error, ")
-            _complain(f"{name}: {said}" if name else said)
-        raise SystemExit(2) from None
-    except (Conflict, NotFound, Unauthenticated, EngineError, EmbeddedError, ValueError) as error:
-        _complain(str(error))
-        raise SystemExit(1) from None
-    except (SQLAlchemyError, CommandError, OSError) as error:
-        _complain(f"{_short(error)}; `fairmind doctor` looks for the cause")
-        raise SystemExit(1) from None
+    except Exception as error:
+        from app.complaints import complaints
 
-
-def _complain(said: str) -> None:
-    """One line, however narrow the terminal is; what is said may hold brackets that are no markup."""
-    console.print(f"[red]fairmind:[/] {escape(said)}", highlight=False, soft_wrap=True)
-
-
-def _short(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    return str(cause).strip().splitlines()[0] if str(cause).strip() else type(error).__name__
+        code, said = complaints(error)
+        if not said:
+            raise
+        for line in said:
+            console.print(f"[red]fairmind:[/] {escape(line)}", highlight=False, soft_wrap=True)
+        raise SystemExit(code) from None

@@ -20,7 +20,7 @@ from engine.fairness import (
     Risk,
     Verdict,
 )
-from engine.fairness.assessment import distance
+from engine.fairness.severity import distance
 from engine.fairness.words import between, number, plural
 
 COLOURS = {
@@ -179,6 +179,8 @@ def _between(finding: Finding) -> tuple[str, str]:
     p = "" if found is None else number(found) if found >= 0.001 else "<0.001"
     if finding.value is None:
         return p, plain(_unjudged(finding))
+    if finding.lowest is not None and finding.lowest == finding.highest:
+        return p, "all alike"
     ends = [end for end in (finding.lowest, finding.highest) if end]
     return p, plain(" – ".join(ends))  # noqa: RUF001
 

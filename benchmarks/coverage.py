@@ -8,7 +8,8 @@ error of a coverage of 0.95 over 500 runs is 0.010.
 import argparse
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -28,17 +29,19 @@ ALARM = 0.05
 """Where there is no gap, so many p-values are this small or smaller."""
 
 
-def held(scene: Scene, runs: int, samples: int, again: int = 0) -> Mapping[Metric, tuple[float, float]]:
+def held(
+    scene: Scene, runs: int, samples: int, again: int = 0, fewest: int = 1
+) -> Mapping[Metric, tuple[float, float]]:
     """Per metric the shares of runs in which the interval holds the truth, and in which the p-value is an alarm.
 
-    `again` draws other samples than 0 does.
+    `again` draws other samples than 0 does; `fewest` is the smallest group that is judged.
     """
     generator = np.random.default_rng(
         [*f"{scene.family}, {scene.name}".encode(), *([again] if again else [])]
     )
     kept, alarms = dict.fromkeys(scene.truth, 0), dict.fromkeys(scene.truth, 0)
     for seed in range(runs):
-        options = BiasOptions(bootstrap_samples=samples, seed=seed, min_group_size=1)
+        options = BiasOptions(bootstrap_samples=samples, seed=seed, min_group_size=fewest)
         for table in scene.draw(generator):
             for finding, _ in judge(table, on(table, list(scene.truth)), options, lambda _: None):
                 if finding.interval is None:
@@ -105,6 +108,13 @@ def of_neighbours(runs: int) -> None:
         print(f"| {rows} rows, 2 features | {shares[0]:.3f} | {shares[1]:.3f} |", flush=True)
 
 
+def _only(scene: Scene, metrics: Sequence[Metric] | None) -> Scene:
+    """A scene with the truth of some metrics alone, so that no others are judged."""
+    return (
+        scene if not metrics else replace(scene, truth={m: t for m, t in scene.truth.items() if m in metrics})
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -115,18 +125,28 @@ def main() -> None:
         "--again", type=int, default=0, help="other samples than those of the table: 1, 2 ..."
     )
     parser.add_argument("--family", help="only the scenes of this family")
+    parser.add_argument("--scene", default="", help="only the scenes with this in their name")
+    parser.add_argument("--metrics", nargs="+", type=Metric, help="only these, which costs less")
+    parser.add_argument("--fewest", type=int, default=1, help="rows of the smallest group that is judged")
     asked = parser.parse_args()
-    ordered = sorted(scenes(), key=lambda scene: scene.family)
+    ordered = sorted(
+        (
+            scene
+            for each in scenes()
+            if asked.scene in each.name and (scene := _only(each, asked.metrics)).truth
+        ),
+        key=lambda scene: scene.family,
+    )
     for family, some in groupby(ordered, key=lambda scene: scene.family):
         if asked.family not in (None, family):
             continue
         each = list(some)
         metrics = list(dict.fromkeys(metric for scene in each for metric in scene.truth))
-        more = ["percentile bootstrap"] if family == "decisions" else []
+        more = ["percentile bootstrap"] if family == "decisions" and not asked.metrics else []
         print(f"\n| {family} | {' | '.join([metric.replace('_', ' ') for metric in metrics] + more)} |")
         print("|---" * (1 + len(metrics) + len(more)) + "|")
         for scene in each:
-            shares = held(scene, asked.runs, asked.samples, asked.again)
+            shares = held(scene, asked.runs, asked.samples, asked.again, asked.fewest)
             shown = []
             for metric in metrics:
                 if metric not in scene.truth:
@@ -139,9 +159,10 @@ def main() -> None:
             if more:
                 shown.append(f"{percentile(scene, asked.runs, asked.samples):.3f}")
             print(f"| {scene.name} | {' | '.join(shown)} |", flush=True)
-    if asked.family in (None, "pairs"):
+    chosen = asked.family or asked.scene or asked.metrics
+    if chosen in (None, "", "pairs"):
         of_pairs(asked.runs)
-    if asked.family in (None, "neighbours"):
+    if chosen in (None, "", "neighbours"):
         of_neighbours(asked.runs)
 
 

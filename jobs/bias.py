@@ -8,6 +8,7 @@ options would make; otherwise it reads the rows like any other.
 from functools import partial
 from uuid import UUID
 
+from sqlalchemy.orm import undefer
 from sqlmodel import col
 
 import db.lake
@@ -23,6 +24,7 @@ from engine.fairness.evidence import Summary
 from engine.fairness.keeping import NotKept, fits, packed, unpacked
 from engine.fairness.likeness import Likeness
 from engine.fairness.trend import headlines
+from engine.fairness.unused import noted
 from engine.fairness.words import interim
 from engine.tables.parts import Lake
 from engine.values import ModelType, Step, Tell, portion
@@ -44,23 +46,27 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
         await attempt.fail("the model of this analysis is no longer there")
         return
     question = analysis.columns, analysis.type, analysis.options, models[0].type
+    datasets = await attempt.rows(
+        owned(t.Dataset, attempt.scope)
+        .where(col(t.Dataset.id) == analysis.dataset_id)
+        .options(undefer(t.Dataset.profile))  # type: ignore[arg-type]  # SQLModel shows the value
+    )
+    dataset = datasets[0] if datasets else None
     content = await _counted_before(attempt, analysis)
     if content is not None:
-        await _complete(attempt, await compute(attempt, workshop, rejudge, content, *question))
-        return
-    datasets = await attempt.rows(
-        owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == analysis.dataset_id)
-    )
-    if datasets and datasets[0].uri is not None:
-        await _complete(attempt, await _of_parts(attempt, workshop, datasets[0], datasets[0].uri, question))
-        return
-    blob = datasets[0].blob if datasets else None
-    if blob is None:
+        made = await compute(attempt, workshop, rejudge, content, *question)
+    elif dataset is not None and dataset.uri is not None:
+        made = await _of_parts(attempt, workshop, dataset, dataset.uri, question)
+    elif dataset is not None and dataset.blob is not None:
+        async with workshop.file(dataset.blob) as path:
+            made = await compute(attempt, workshop, measure, path, *question)
+    else:
         await attempt.fail("the dataset of this analysis is no longer there")
         return
-    async with workshop.file(blob) as path:
-        made = await compute(attempt, workshop, measure, path, *question)
-    await _complete(attempt, made)
+    report, kept, reason = made
+    if dataset is not None and dataset.profile is not None:
+        report = noted(report, dataset.profile, *question)
+    await _complete(attempt, (report, kept, reason))
 
 
 def measure(

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.builders import LOANS, Person
+from tests.waiting import PATIENCE_S
 
 REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"
 TICKET = "mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"
@@ -116,7 +117,7 @@ class Api:
         asked = {"modelId": model, "datasetId": dataset, "type": "COMPREHENSIVE", "columns": COLUMNS} | given
         return await self(who, START, input=asked, key=key)
 
-    async def until_ended(self, who: str, document: str, id: str, seconds: float = 60) -> Any:
+    async def until_ended(self, who: str, document: str, id: str, seconds: float = PATIENCE_S) -> Any:
         """The row once its work has ended, whatever way."""
         async with asyncio.timeout(seconds):
             while True:

@@ -90,6 +90,15 @@ def settings(url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def bucket() -> Iterator[Any]:
+    """A bucket of this test's own, a `tests.store.Bucket`."""
+    from tests.store import made  # noqa: PLC0415  # brings boto3 and moto, which few tests need
+
+    with made() as found:
+        yield found
+
+
+@pytest.fixture
 def people(url: str) -> dict[str, Person]:
     """Two organizations: ours with `admin`, `analyst`, `auditor`, `viewer`, and another with `stranger`."""
     return populate(url, Tokens(SECRET))

@@ -6,6 +6,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,6 +28,21 @@ from engine.values import Tell, silent
 
 QUICK = BiasOptions(bootstrap_samples=100)
 EVERYONE = BiasOptions(bootstrap_samples=100, min_group_size=1)
+COLUMNS = BiasColumns(label="y", prediction="p", protected=["sex"])
+# 100 rows each of f and m. Of f 40 and of m 60 are selected, half of them rightly.
+SEX = ["f"] * 100 + ["m"] * 100
+PREDICTION = [1] * 40 + [0] * 60 + [1] * 60 + [0] * 40
+LABEL = ([1, 0] * 20 + [1, 0] * 30) + ([1, 0] * 30 + [1, 0] * 20)
+
+
+def unfair(size=12_000, seed=5):
+    """Two groups of which one scores lower throughout, though labels follow the score alike."""
+    generator = np.random.default_rng(seed)
+    group = generator.choice(["a", "b", "c"], size, p=[0.5, 0.3, 0.2])
+    shift = pd.Series(group).map({"a": 0.5, "b": 0.0, "c": -0.6}).to_numpy()
+    chance = 1 / (1 + np.exp(-(generator.normal(size=size) + shift)))
+    label = (generator.random(size) < chance).astype(int)
+    return pd.DataFrame({"group": group, "label": label, "score": chance.round(3)})
 
 
 def analysed(

@@ -41,6 +41,9 @@ class Bucket:
             self._bucket.put_object(Key=f"{prefix}/{none}", Body=b"")
         return f"s3://{self.name}/{prefix}"
 
+    def keys(self) -> list[str]:
+        return [each.key for each in self._bucket.objects.all()]
+
     def delete(self) -> None:
         self._bucket.objects.all().delete()
         self._bucket.delete()
@@ -64,14 +67,14 @@ class Bucket:
 
 
 @contextmanager
-def bucket() -> Iterator[Bucket]:
+def made() -> Iterator[Bucket]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     names = {"aws_access_key_id": "test", "aws_secret_access_key": SECRET, "region_name": "us-east-1"}
     session = boto3.resource("s3", endpoint_url=f"http://{host}:{port}", **names)
-    made = Bucket(session.create_bucket(Bucket=f"lake-{os.urandom(4).hex()}"), server)
+    bucket = Bucket(session.create_bucket(Bucket=f"lake-{os.urandom(4).hex()}"), server)
     try:
-        yield made
+        yield bucket
     finally:
-        made.stop()
+        bucket.stop()

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from engine.fairness.assessment import distance
 from engine.fairness.metrics import METRICS, QUANTITIES, Metric
 from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Cells
 from engine.fairness.report import AttributeReport, Finding, Recommendation, Verdict
+from engine.fairness.severity import distance
 from engine.fairness.words import number
 from engine.values import ModelType
 

@@ -27,6 +27,7 @@ from engine.fairness.outcomes import predicted_classes
 from engine.fairness.recommendation import RECOMMENDATION
 from engine.fairness.regression import REGRESSION
 from engine.fairness.report import AttributeReport, BiasReport, Finding, Limit, Method, Verdict
+from engine.fairness.severity import distance
 from engine.fairness.words import joined, summary, told
 from engine.tables.part import Part
 from engine.values import Count, ModelType, Step, Tell, portion, silent
@@ -263,7 +264,7 @@ def _badness(report: AttributeReport) -> tuple[int, float]:
     """How bad the worst finding is: fail before warning, and the further beyond the limit the worse."""
     order = [Verdict.INSUFFICIENT_EVIDENCE, Verdict.PASS, Verdict.WARNING, Verdict.FAIL]
     return max(
-        ((order.index(f.verdict), assessment.distance(f) or 0.0) for f in report.findings),
+        ((order.index(f.verdict), distance(f) or 0.0) for f in report.findings),
         default=(0, 0.0),
     )
 

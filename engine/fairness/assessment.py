@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from engine.fairness.metrics import Metric
 from engine.fairness.report import Finding, Risk, RiskAssessment, Urgency, Verdict
+from engine.fairness.severity import SEVERE, distance, severity
 from engine.fairness.words import from_to, number, plural, subject
 
 FACTORS = 5
-SEVERE = 2.0
-"""Times the distance from fair to the limit."""
 LITTLE = 0.5
 """Share of findings with evidence under which little could be judged."""
 
@@ -19,23 +18,6 @@ URGENCY = {
     Risk.HIGH: Urgency.SOON,
     Risk.CRITICAL: Urgency.IMMEDIATE,
 }
-
-
-def distance(finding: Finding) -> float | None:
-    """How far a value is from fair, in distances of the limit from fair: 0 is fair, 1 the limit; None if unknown."""
-    if finding.value is None:
-        return None
-    room = abs(finding.threshold - finding.fair)
-    off = abs(finding.value - finding.fair)
-    if finding.fair > 0:
-        off = max(0.0, finding.fair - finding.value)  # more than fair is not unfair
-    return off / room if room > 0 else (0.0 if off == 0 else SEVERE)
-
-
-def severity(finding: Finding) -> float | None:
-    """In [0, 1]: 0 is fair, 0.5 the limit, 1 twice as far or further; None without evidence."""
-    off = distance(finding)
-    return None if off is None or finding.verdict is Verdict.INSUFFICIENT_EVIDENCE else min(1.0, off / SEVERE)
 
 
 def overall_bias_score(findings: Sequence[Finding]) -> float | None:

@@ -94,16 +94,8 @@ def distributions(moments: Moments, groups: Groups, grid: Grid, every: Grid | No
     finer = None
     if every is not None and len(grid.steps) < len(every.steps) <= MAX_FINER // len(groups.values):
         finer = _with_steps(_counted(moments, groups, every).cumsum(-1), every.steps)
-    return Table(
-        kind=Cells.PREDICTIONS,
-        attributes=groups.attributes,
-        groups=groups.values,
-        names=groups.names,
-        rows=groups.rows,
-        cells=_with_steps(counts.cumsum(-1), grid.steps),
-        finer=finer,
-        sampler=_distributions_sampler(counts, grid.steps),
-    )
+    cells, sampler = _with_steps(counts.cumsum(-1), grid.steps), _distributions_sampler(counts, grid.steps)
+    return groups.table(Cells.PREDICTIONS, cells, sampler, finer)
 
 
 def _with_steps(cumulated: Floats, steps: Floats) -> Floats:

@@ -8,7 +8,8 @@ import numpy as np
 from engine.fairness.cube import Codes, Counts, Floats
 from engine.fairness.intervals import DRAWN_AT_ONCE
 from engine.fairness.moments import Moments
-from engine.fairness.tables import Places, names_of
+from engine.fairness.quantity import Cells, Numbers
+from engine.fairness.tables import Places, Sampler, Table, names_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +46,22 @@ class Groups:
             rows=rows,
         )
 
+    def table(
+        self, kind: Cells, cells: Numbers, sampler: Sampler, finer: Numbers | None = None, unit: float = 1.0
+    ) -> Table:
+        """These groups with cells of theirs."""
+        return Table(
+            kind=kind,
+            attributes=self.attributes,
+            groups=self.values,
+            names=self.names,
+            rows=self.rows,
+            cells=cells,
+            finer=finer,
+            unit=unit,
+            sampler=sampler,
+        )
+
 
 def in_blocks(samples: int, seed: int, widest: int) -> Iterator[tuple[np.random.Generator, int]]:
     """One generator, and how many samples to draw with it at a time."""
@@ -54,8 +71,13 @@ def in_blocks(samples: int, seed: int, widest: int) -> Iterator[tuple[np.random.
         yield generator, min(size, samples - start)
 
 
-def resampled(generator: np.random.Generator, samples: int, places: Places, count: int) -> Floats:
-    """Shape (samples, count): how many of the rows drawn with replacement have each place; `places` has one per row."""
-    chosen = places[generator.integers(0, len(places), (samples, len(places)), dtype=np.int32)]
+def resampled(
+    generator: np.random.Generator, samples: int, places: Places, count: int, size: int | None = None
+) -> Floats:
+    """Shape (samples, count): how many of the rows drawn with replacement have each place.
+
+    `places` has one per row; `size` rows are drawn, by default as many as there are.
+    """
+    chosen = places[generator.integers(0, len(places), (samples, size or len(places)), dtype=np.int32)]
     chosen += count * np.arange(samples)[:, None]
     return np.bincount(chosen.ravel(), minlength=samples * count).reshape(samples, count).astype(np.float64)

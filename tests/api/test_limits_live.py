@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.graphql import OPERATIONS_PER_SOCKET
 from app.settings import Settings
+from tests.waiting import PATIENCE_S
 
 PROTOCOL = "graphql-transport-ws"
 ACTIVITY = {"query": "subscription { activity { number } }"}
@@ -45,15 +46,15 @@ async def say(wire, type: str, **more) -> None:
     await wire.send(json.dumps({"type": type} | more))
 
 
-async def hear(wire, seconds: float = 10) -> dict:
-    async with asyncio.timeout(seconds):
+async def hear(wire) -> dict:
+    async with asyncio.timeout(PATIENCE_S):
         return json.loads(await wire.recv())
 
 
 async def closing_code(wire) -> int:
     """With which code the server ends the socket; what it says before is passed over."""
     with suppress(ConnectionClosed):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for _ in wire:
                 pass
     return wire.close_code
@@ -241,6 +242,6 @@ async def test_many_clients_that_leave_without_a_word_leave_no_trace(application
             wire.transport.abort()
 
     await asyncio.gather(*(leave() for _ in range(20)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while hub.waiters:  # noqa: ASYNC110  # a count has no event
             await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ from db.owned import events
 from resolvers.ids import key
 from tests.client import ANALYSIS
 from tests.live import ACTIVITY, FOLLOW, PROGRESS, Refused, socket, sse
+from tests.waiting import PATIENCE_S
 
 FEW = {
     "type": "DEMOGRAPHIC_PARITY",
@@ -54,7 +55,7 @@ async def test_an_analysis_is_followed_to_its_end_and_then_the_stream_completes(
 ):
     id = await started(api)
     token = people["viewer"].token
-    told = await asyncio.wait_for(follow(address, token, id), 60)
+    told = await asyncio.wait_for(follow(address, token, id), PATIENCE_S)
     assert [event["number"] for event in told] == await stored(application, people["viewer"], id)
     assert (told[0]["status"], told[-1]["status"]) == ("QUEUED", "COMPLETED")
     assert {event["subject"] for event in told} == {"ANALYSIS"}
@@ -99,7 +100,7 @@ async def test_a_stream_cut_off_in_the_middle_and_resumed_tells_each_event_once(
 ):
     id = await started(api)
     token, numbers, last = people["analyst"].token, [], None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with aclosing(sse(address, token, FOLLOW, id=id, last_event_id=last)) as frames:
                 taken = 0
@@ -144,7 +145,7 @@ async def test_activity_shows_everything_of_the_own_organization_and_nothing_of_
     async with socket(address, people["viewer"].token) as opened:
         stream = opened.operate(ACTIVITY, after=0)
         seen = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             async for payload in stream:
                 seen.append(payload["data"]["activity"])
                 if seen[-1]["status"] == "COMPLETED":
@@ -163,7 +164,7 @@ async def test_activity_without_a_number_begins_now(api, address, people):
         await asyncio.sleep(0.5)
         assert not first.done()
         id = (await api.upload()).json()["id"]
-        told = (await asyncio.wait_for(first, 10))["data"]["activity"]
+        told = (await asyncio.wait_for(first, PATIENCE_S))["data"]["activity"]
         assert (told["subjectId"], told["number"]) == (id, 2)
         await stream.aclose()
 
@@ -210,7 +211,7 @@ async def change(application, person, **values):
 
 
 async def ends_with(stream) -> str:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         async for payload in stream:
             if payload.get("errors"):
                 (error,) = payload["errors"]
@@ -272,7 +273,7 @@ async def test_a_refused_token_is_an_error_of_the_operation_and_the_socket_stays
         for _ in range(2):
             codes = []
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     async for payload in opened.operate(PROGRESS, id=id):
                         codes += [error["extensions"]["code"] for error in payload["errors"]]
             except Refused as refused:

@@ -16,7 +16,7 @@ from db.events import record
 from db.notify import tell
 from resolvers.ids import key
 from tests.live import PROGRESS, socket, sse
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 CANCEL = "mutation ($id: ID!) { cancelDataset(id: $id) { status } }"
 
@@ -135,7 +135,7 @@ async def test_a_follower_that_does_not_read_costs_bounded_memory_and_misses_not
         assert after - before < 4 << 20  # the events have 20 MB
 
         numbers = [first]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while numbers[-1] < first + 2000:
                 told = orjson.loads(await connection.recv())["payload"]["data"]["progress"]
                 numbers.append(told["number"])
@@ -151,10 +151,10 @@ async def test_a_hundred_followers_at_once_all_hear_everything(api, application,
     async with AsyncExitStack() as stack:
         opened = [await stack.enter_async_context(socket(address, people["viewer"].token)) for _ in range(10)]
         following = [asyncio.create_task(follow(one)) for one in opened for _ in range(10)]
-        await eventually(lambda: application.state.house.hub.waiters == 100, 20)
+        await eventually(lambda: application.state.house.hub.waiters == 100)
         await write(application, people["analyst"], id, 5)
         await api("analyst", CANCEL, id=id)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             heard = await asyncio.gather(*following)
     assert heard == [list(range(1, 8))] * 100
 
@@ -211,7 +211,7 @@ async def test_events_whose_notice_is_lost_arrive_within_seconds(
         await asyncio.sleep(4)  # now it idles
         monkeypatch.setattr("tests.api.test_live_costs.tell", unheard)
         await write(application, people["analyst"], id, 2)
-        told = [await asyncio.wait_for(anext(stream), 5) for _ in range(2)]
+        told = [await asyncio.wait_for(anext(stream), PATIENCE_S) for _ in range(2)]
         assert [payload["data"]["progress"]["number"] for payload in told] == [2, 3]
         await stream.aclose()
 
@@ -226,7 +226,7 @@ async def test_listening_that_is_cut_off_begins_again(api, application, address,
         with psycopg.connect(url) as owner:
             owner.execute("SELECT pg_terminate_backend(%s)", [before])
         await write(application, people["analyst"], id, 1)
-        assert (await asyncio.wait_for(anext(stream), 6))["data"]["progress"]["number"] == 2
+        assert (await asyncio.wait_for(anext(stream), PATIENCE_S))["data"]["progress"]["number"] == 2
         await eventually(lambda: [pid for pid in listeners(url) if pid != before])
         await stream.aclose()
 

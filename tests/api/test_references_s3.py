@@ -10,7 +10,6 @@ from sqlalchemy import text
 from tests.builders import LOANS
 from tests.client import ANALYSIS, DATASET
 from tests.store import SECRET
-from tests.store import bucket as made
 
 REGISTER = """mutation ($uri: String!) { registerDataset(input: {uri: $uri, name: "loans in place"}) { id uri bytes } }"""
 READ = """query ($id: ID!) { dataset(id: $id) {
@@ -21,12 +20,6 @@ RESULT = """query ($id: ID!) { analysis(id: $id) { status error report {
 } } }"""
 TABLE = pyarrow.csv.read_csv(pa.BufferReader(LOANS.encode()))
 PARTS = (TABLE.slice(0, 100), TABLE.slice(100, 150), TABLE.slice(250))
-
-
-@pytest.fixture
-def bucket():
-    with made() as found:
-        yield found
 
 
 @pytest.fixture

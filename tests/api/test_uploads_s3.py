@@ -1,54 +1,35 @@
 """The same with datasets in an S3-compatible store."""
 
-import asyncio
-import os
-from collections.abc import Iterator
-from typing import Any
-
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from app.settings import Settings
 from tests.client import ANALYSIS, DATASET
+from tests.store import SECRET, Bucket
+from tests.waiting import eventually
 
 DELETE = "mutation ($id: ID!) { deleteDataset(id: $id) { deleted } }"
 
 
 @pytest.fixture
-def bucket() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    names = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    session = boto3.resource("s3", endpoint_url=f"http://{host}:{port}", **names)
-    bucket = session.create_bucket(Bucket=f"datasets-{os.urandom(4).hex()}")
-    yield bucket
-    session.meta.client.close()
-    server.stop()
-
-
-@pytest.fixture
-def settings(settings: Settings, bucket: Any) -> Settings:
+def settings(settings: Settings, bucket: Bucket) -> Settings:
     """The settings of every test, with another place for datasets."""
     return settings.model_copy(
         update={
             "dataset_storage_path": f"s3://{bucket.name}/kept",
-            "aws_endpoint_url": bucket.meta.client.meta.endpoint_url,
+            "aws_endpoint_url": bucket.endpoint,
             "aws_region": "us-east-1",
             "aws_access_key_id": SecretStr("test"),
-            "aws_secret_access_key": SecretStr("test"),
+            "aws_secret_access_key": SecretStr(SECRET),
         }
     )
 
 
-async def one_object(bucket: Any) -> str:
+async def one_object(bucket: Bucket) -> str:
     """Key of the only object; what is no longer needed goes a moment after the row says so."""
-    async with asyncio.timeout(10):
-        while len(found := [each.key for each in bucket.objects.all()]) != 1:  # noqa: ASYNC110  # a store has no event
-            await asyncio.sleep(0.1)
-    return found[0]
+    await eventually(lambda: len(bucket.keys()) == 1)
+    (key,) = bucket.keys()
+    return key
 
 
 async def test_a_table_kept_in_s3_is_uploaded_analysed_and_deleted(api, worker, bucket, settings):

@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 
+import app.checks
 import app.cli
+import app.complaints
+import app.home
 import app.settings
 from app.settings import Settings
 from tests.conftest import SECRET
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -40,7 +44,7 @@ def environment(bare: dict[str, str], url: str) -> dict[str, str]:
 def fairmind(environment: dict[str, str], tmp_path: Path) -> Run:
     """Run `fairmind ...` to its end, in a process and a folder of its own; None unsets a variable.
 
-    The process is forked with everything imported, which takes seconds off each command.
+    The process is forked with what most commands import, which takes seconds off each.
     """
 
     def run(*argv: str, **changes: str | None) -> "subprocess.CompletedProcess[str]":
@@ -50,7 +54,7 @@ def fairmind(environment: dict[str, str], tmp_path: Path) -> Run:
             target=_command, args=(argv, given, tmp_path, out, err)
         )
         process.start()
-        process.join(60)
+        process.join(PATIENCE_S)
         assert process.exitcode is not None
         done = subprocess.CompletedProcess(argv, process.exitcode, out.read_text(), err.read_text())
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
@@ -97,10 +101,10 @@ def started(
     yield start
     for process in running:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
-def answering(url: str, seconds: float = 30) -> bytes:
+def answering(url: str, seconds: float = PATIENCE_S) -> bytes:
     """The answer of an address, once there is one."""
     until = time.monotonic() + seconds
     while True:

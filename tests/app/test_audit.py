@@ -81,8 +81,26 @@ def credit(tmp_path_factory):
 def test_json_is_the_report_of_the_engine_and_nothing_else(process, credit, tmp_path):
     done = process(CREDIT, *COLUMNS, "--json", "--out", "report.json", code=Code.CLEAN)
     assert done.stderr == ""
-    assert json.loads(done.stdout) == json.loads(orjson.dumps(credit))
+    printed = json.loads(done.stdout)
+    assert (
+        "Column 'score' looks like" in printed["method"]["notes"].pop()
+    )  # of the table, which the engine does not see
+    assert printed == json.loads(orjson.dumps(credit))
     assert (tmp_path / "report.json").read_text() == done.stdout
+
+
+def test_it_waits_for_no_server_and_no_database(bare, tmp_path):
+    program = (
+        "import atexit, sys, app.cli\n"
+        "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr))\n"
+        "app.cli.main()"
+    )
+    argv = [sys.executable, "-c", program, "audit", str(CREDIT), *COLUMNS, *PARITY]
+    ran = subprocess.run(argv, env=bare, cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = set(ran.stderr.split())
+    assert "duckdb" in imported, "it judged something"
+    server = {"starlette", "strawberry", "graphql", "uvicorn", "sqlalchemy", "sqlmodel", "alembic"}
+    assert imported & server == set()
 
 
 def test_its_numbers_are_those_of_fairlearn(audit):
@@ -179,6 +197,31 @@ def test_what_cannot_be_judged_is_not_clean(audit):
     argv = (CREDIT, "--pred", "y_pred", "--protected", "sex", "--samples", "200")
     unlabelled = audit(*argv, "--fail-on", "equalized_odds_difference>0.1", code=Code.NOT_ESTIMABLE)
     assert "was not measured" in one_line(unlabelled.stderr)
+
+
+def of_one_group(tmp_path, label, prediction):
+    file = tmp_path / "one.csv"
+    rows = [f"a,{y},{p}" for y, p in zip(label, prediction, strict=True)]
+    file.write_text("\n".join(["g,y,p", *rows]))
+    return file, "--protected", "g", "--label", "y", "--pred", "p", "--favorable", "1"
+
+
+def test_a_condition_on_a_metric_of_all_rows_is_judged_where_there_is_one_group_alone(audit, tmp_path):
+    # benefits 1 + p - y are 1 for 30 rows and 0 for 10, in the mean 3/4: Theil is 3/4 * 4/3 * ln(4/3) = 0.288
+    argv = of_one_group(tmp_path, [1] * 40, [1] * 30 + [0] * 10)
+    audit(*argv, code=Code.NOT_ESTIMABLE)
+    within = audit(*argv, "--fail-on", "theil_index>0.3", code=Code.CLEAN)
+    assert "the nearest is all rows (0.288)" in one_line(within.stderr)
+    audit(*argv, "--fail-on", "theil_index>0.25", code=Code.FINDING)
+    both = ("--fail-on", "theil_index>0.3", "--fail-on", "demographic_parity_difference>0.1")
+    audit(*argv, *both, code=Code.NOT_ESTIMABLE)
+
+
+def test_a_condition_on_a_metric_of_all_rows_without_a_value_is_not_estimable(audit, tmp_path):
+    # of those with a label nobody is given what is theirs: all benefits are 0, and of nothing no share is unequal
+    argv = of_one_group(tmp_path, [1] * 40 + [""], [0] * 40 + [1])
+    done = audit(*argv, "--fail-on", "theil_index>0.1", code=Code.NOT_ESTIMABLE)
+    assert "is unknown for all rows" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize(

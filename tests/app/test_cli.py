@@ -205,12 +205,12 @@ def test_the_doctor_knows_where_the_demonstration_lives(monkeypatch):
     assert for_demo(Settings(_env_file=None)).data == default_folder("demo")
 
 
-def test_a_port_that_is_taken_is_one_line_at_once(fairmind):
+def test_a_port_that_is_taken_is_one_line_at_once(fairmind, port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = str(taken.getsockname()[1])
         began = time.monotonic()
         done = fairmind("serve", PORT=number)
-        metrics = fairmind("serve", ENABLE_METRICS="true", METRICS_PORT=number)
+        metrics = fairmind("serve", PORT=str(port), ENABLE_METRICS="true", METRICS_PORT=number)
     assert time.monotonic() - began < 20
     assert done.returncode == 1 and f"127.0.0.1:{number}" in one_line(done.stderr)
     assert "set PORT" in done.stderr and "set METRICS_PORT" in one_line(metrics.stderr)

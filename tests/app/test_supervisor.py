@@ -14,18 +14,19 @@ from structlog.testing import capture_logs
 from app import supervisor
 from app.supervisor import Program, Supervisor
 from db.embedded_host import command_line, wait_while
+from tests.waiting import PATIENCE_S
 
 CHECKOUT = Path(supervisor.__file__).parents[1]
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 
-STEADY = "import os, time; print(name, os.getpid(), flush=True); time.sleep(60)"
+STEADY = "import os, time; print(name, os.getpid(), flush=True); time.sleep(600)"
 POLITE = (
     "import os, signal, sys, time;"
     "signal.signal(signal.SIGTERM, lambda *_: (print(name, 'asked', flush=True), sys.exit()));" + STEADY
 )
 STUBBORN = POLITE.replace(", sys.exit()", "")
 CHILD = f"name = 'child'; {STEADY}"
-PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {CHILD!r}]);time.sleep(60)"
+PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {CHILD!r}]);time.sleep(600)"
 TIED = "from app.supervisor import end_with_supervisor; end_with_supervisor();"
 SUPERVISE = """
 import os, signal, sys
@@ -80,7 +81,7 @@ def pids(process: subprocess.Popen[str], *names: str) -> dict[str, int]:
     raise AssertionError(f"only {found} of {names} started")
 
 
-def gone(*numbers: int, within_s: float = 5) -> bool:
+def gone(*numbers: int, within_s: float = PATIENCE_S) -> bool:
     def left() -> bool:
         return any(command_line(number).strip() for number in numbers)
 
@@ -102,7 +103,7 @@ def test_told_to_stop_it_stops_all_in_reverse_order_and_leaves_nothing(supervise
     process = supervise(first=POLITE, second=POLITE, third=PARENT)
     running = pids(process, "first", "second", "child")
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=10)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert [line for line in said.splitlines() if "asked" in line] == ["second asked", "first asked"]
     assert gone(*running.values())
@@ -115,15 +116,15 @@ def test_a_second_interrupt_kills_at_once(supervise):
     assert process.stdout.readline() == "first asked\n"
     since = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.wait(5) == 0
-    assert time.monotonic() - since < 3
+    assert process.wait(PATIENCE_S) == 0
+    assert time.monotonic() - since < supervisor.PATIENCE_S  # after which it is killed anyway
     assert gone(*running.values())
 
 
 def test_a_program_that_never_starts_is_given_up_by_name(supervise):
     process = supervise(sound=STEADY, broken="import sys; sys.exit('there is no configuration')")
     running = pids(process, "sound")
-    _, complaint = process.communicate(timeout=20)
+    _, complaint = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert complaint.count("there is no configuration") == 5
     assert complaint.splitlines()[-1] == (

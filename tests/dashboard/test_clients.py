@@ -52,7 +52,7 @@ async def test_a_live_client_goes_on_after_the_last_number_it_has_seen(
 @pytest.mark.parametrize("token", ["", "not-a-token"])
 async def test_a_refused_token_is_an_error_that_the_client_shows(node, address, client, token):
     document = "subscription { activity { number } }"
-    said = await node(f"clients/{client}.mjs", f"{address}/graphql", token, document, seconds=30)
+    said = await node(f"clients/{client}.mjs", f"{address}/graphql", token, document)
     assert said.code == 1
     (error,) = said.lines[-1]["errors"]
     assert error["extensions"]["code"] == "UNAUTHENTICATED"

@@ -16,7 +16,6 @@ from engine.fairness.analysis import run
 from engine.tables.in_place import profiled, rows_of
 from engine.tables.parts import Lake
 from tests.store import SECRET
-from tests.store import bucket as made
 
 US = UUID(int=1)
 DAY = dt.date(2026, 1, 1)
@@ -40,12 +39,6 @@ ODD = pa.table(
         "none": pa.nulls(3),
     }
 )
-
-
-@pytest.fixture
-def bucket():
-    with made() as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What several stories about tables begin with."""
+"""What several stories begin with."""
 
 from pathlib import Path
 
@@ -6,8 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from engine.fairness import AnalysisType
 from engine.tables import Ingested
 from engine.tables.ingest import ingest
+from engine.values import silent
+from tests.fairness import COLUMNS, LABEL, PREDICTION, QUICK, SEX, analysed
 
 
 @pytest.fixture
@@ -22,3 +25,14 @@ def read(tmp_path: Path):
         return result, pq.read_table(target)
 
     return taken
+
+
+@pytest.fixture
+def report(tmp_path):
+    """The report of a table of decisions on two groups, with columns of it replaced or added."""
+
+    def made(columns=COLUMNS, kind=AnalysisType.COMPREHENSIVE, options=QUICK, tell=silent, **data):
+        data = {"sex": SEX, "y": LABEL, "p": PREDICTION} | data
+        return analysed(tmp_path, data, columns, options, kind, tell)
+
+    return made

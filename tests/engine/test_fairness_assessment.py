@@ -3,7 +3,8 @@
 import pytest
 
 from engine.fairness import Finding, Interval, Metric, Risk, Urgency, Verdict
-from engine.fairness.assessment import compliance_score, overall_bias_score, risk_assessment, severity
+from engine.fairness.assessment import compliance_score, overall_bias_score, risk_assessment
+from engine.fairness.severity import severity
 
 GAP, RATIO = Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, Metric.DEMOGRAPHIC_PARITY_RATIO
 

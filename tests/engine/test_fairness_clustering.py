@@ -51,6 +51,12 @@ def of(summary, columns=COLUMNS, options=ANY_SIZE):
     return judged(summary, columns, AnalysisType.DEMOGRAPHIC_PARITY, options, model=ModelType.CLUSTERING)
 
 
+def test_clusters_that_are_balanced_have_few_and_many_of_no_group(tmp_path):
+    data = table({("w", "A"): 20, ("w", "B"): 20, ("m", "A"): 20, ("m", "B"): 20})
+    balance = found(report(tmp_path, data))[Metric.CLUSTER_BALANCE]
+    assert balance.value == 1 and balance.description.endswith("Here all groups compared are spread alike.")
+
+
 def test_balances_by_hand(tmp_path):
     # women 30 of A and 10 of B, men 20 of A and 40 of B: counts go 20 : 30 and 10 : 40, the smallest ratio is 1 / 4;
     # that of all rows is 40 : 60, so balance is 0.25 / (2 / 3) = 0.375. Women are 40 % of all rows, and 60 % of A

@@ -16,29 +16,11 @@ from engine.fairness import (
     Threshold,
     Verdict,
 )
-from engine.fairness.analysis import count, run
+from engine.fairness.analysis import count
 from engine.fairness.words import CROSS
 from engine.tables.names import no_column
-from engine.values import silent
-from tests.fairness import QUICK, analysed, findings, of
+from tests.fairness import COLUMNS, LABEL, PREDICTION, SEX, findings, of
 from tests.fairness import finding as only
-
-COLUMNS = BiasColumns(label="y", prediction="p", protected=["sex"])
-# 100 rows each of f and m. Of f 40 and of m 60 are selected, half of them rightly.
-SEX = ["f"] * 100 + ["m"] * 100
-PREDICTION = [1] * 40 + [0] * 60 + [1] * 60 + [0] * 40
-LABEL = ([1, 0] * 20 + [1, 0] * 30) + ([1, 0] * 30 + [1, 0] * 20)
-
-
-@pytest.fixture
-def report(tmp_path):
-    """Write columns to a file and analyse it."""
-
-    def made(columns=COLUMNS, kind=AnalysisType.COMPREHENSIVE, options=QUICK, tell=silent, **data):
-        data = {"sex": SEX, "y": LABEL, "p": PREDICTION} | data
-        return analysed(tmp_path, data, columns, options, kind, tell)
-
-    return made
 
 
 def test_numbers_by_hand(report):
@@ -121,47 +103,6 @@ def test_a_looser_limit_changes_the_verdict_and_is_in_the_report(report):
         (Metric.DEMOGRAPHIC_PARITY_RATIO, 0.8, 1.0),
         (Metric.DISPARATE_IMPACT, 0.8, 1.0),
     ]
-
-
-@pytest.mark.parametrize(
-    ("no", "yes"),
-    [(0, 1), (-1, 1), (False, True), ("0", "1"), ("no", "Yes"), ("FALSE", "true"), (0.0, 1.0)],
-)
-def test_usual_encodings_need_no_favorable_value(report, no, yes):
-    coded = report(y=[yes if v else no for v in LABEL], p=[yes if v else no for v in PREDICTION])
-    plain = report()
-    assert coded.attributes == plain.attributes
-
-
-def test_other_values_need_a_favorable_one(report):
-    words = {"y": ["good" if v else "bad" for v in LABEL], "p": ["good" if v else "bad" for v in PREDICTION]}
-    with pytest.raises(InvalidInput, match="'bad', 'good'; name the favourable value") as refused:
-        report(**words)
-    assert refused.value.at == ("favorable",)
-    named = BiasColumns(label="y", prediction="p", protected=["sex"], favorable="good")
-    result = report(named, **words)
-    assert result.attributes == report().attributes
-    assert result.favorable == "good"
-    with pytest.raises(InvalidInput, match="'grand' occurs neither as label nor as prediction"):
-        report(BiasColumns(label="y", prediction="p", protected=["sex"], favorable="grand"), **words)
-
-
-def test_a_favorable_number_is_found_however_it_is_written(report):
-    named = BiasColumns(label="y", prediction="p", protected=["sex"], favorable="2.0")
-    result = report(named, y=[2 - v for v in LABEL], p=[float(2 - v) for v in PREDICTION])
-    assert only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE).value == pytest.approx(0.2)
-
-
-def test_at_most_five_shortened_values_are_shown(report):
-    with pytest.raises(InvalidInput, match="and 2 more") as refused:
-        report(y=[f"{'x' * 100}{i % 7}" for i in range(200)])
-    assert len(str(refused.value)) < 400
-
-
-def test_a_score_is_no_decision(report):
-    with pytest.raises(InvalidInput, match=r"200 distinct values.*A score belongs under score") as refused:
-        report(p=[i / 1000 for i in range(200)])
-    assert refused.value.at == ("prediction",)
 
 
 def test_rows_without_prediction_are_left_out_and_counted(report):
@@ -331,14 +272,6 @@ def test_a_misspelt_column_is_guessed_even_beyond_those_shown():
     assert "did you mean" not in str(no_column("zzzzzz", columns, ("label",)))
 
 
-def test_a_long_value_is_not_repeated_whole(report):
-    named = BiasColumns(label="y", prediction="p", protected=["sex"], favorable="it's " * 20_000)
-    with pytest.raises(InvalidInput, match='…" occurs neither as label') as refused:
-        report(named)
-    assert len(str(refused.value)) < 250
-    assert str(InvalidInput(f"{'x' * 100!r} it's {'y' * 101!r}")) == f"'{'x' * 100}' it's '{'y' * 100}…'"
-
-
 def test_nested_columns_and_long_texts_name_no_groups(report):
     with pytest.raises(InvalidInput, match="single values are needed"):
         report(sex=[["f"]] * 200)
@@ -393,12 +326,3 @@ def test_progress_is_told_in_order_with_each_finding(report):
         step.message.startswith("Compared 2 groups of sex: demographic parity difference 0.2 [")
         for step in steps
     )
-
-
-def test_a_favourable_value_that_one_column_spells_differently_is_refused(tmp_path):
-    """Else predictions Yes/No beside labels yes/no would read as nobody ever selected, in silence."""
-    path = tmp_path / "spelt.parquet"
-    pd.DataFrame({"l": ["yes", "no"] * 50, "p": ["Yes", "No"] * 50, "g": ["a", "b"] * 50}).to_parquet(path)
-    columns = BiasColumns(label="l", prediction="p", protected=["g"], favorable="yes")
-    with pytest.raises(InvalidInput, match="does not occur in column 'p', which holds 'No', 'Yes'"):
-        run(path, columns, AnalysisType.COMPREHENSIVE, BiasOptions())

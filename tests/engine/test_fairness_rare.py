@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import barnard_exact
 
-from benchmarks.scenes import decided
+from benchmarks.people import decided
 from engine.fairness import BiasColumns, BiasOptions, Metric, Verdict
 from engine.fairness.judging import judge
 from tests.fairness import analysed, finding

@@ -41,6 +41,29 @@ def test_a_summary_of_what_passes_names_no_groups(tmp_path):
     assert "between" not in report.summary
 
 
+def test_no_gap_is_said_as_such_and_not_as_one_between_a_group_and_itself(tmp_path):
+    # of 20 rows in each group 10 are selected: no gap, and too few rows to be sure of it
+    table = {"g": ["a", "b"] * 20, "p": [0, 0, 1, 1] * 10}
+    report = analysed(tmp_path, table, BiasColumns(prediction="p", protected=["g"]), SURE)
+    gap = finding(report, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, "g")
+    assert (gap.value, gap.verdict) == (0, Verdict.WARNING)
+    assert gap.description.endswith(
+        "Here there is no gap: all groups compared have the same selection rate (0.5)."
+    )
+    assert report.summary.endswith(", and all groups compared have the same selection rate.")
+    impact = finding(report, Metric.DISPARATE_IMPACT, "g")
+    assert impact.description.endswith("Here there is no gap: b and a have the same selection rate (0.5).")
+
+
+def test_no_gap_in_several_classes_shows_the_rate_of_none(tmp_path):
+    # x is said of half of either group, y and z of a quarter each
+    table = {"g": ["a", "b"] * 40, "p": ["x", "x", "y", "y", "x", "x", "z", "z"] * 10}
+    report = analysed(tmp_path, table, BiasColumns(prediction="p", protected=["g"]), SURE)
+    mean = finding(report, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, "g")
+    said = "Here there is no gap in any class: all groups compared have the same selection rate."
+    assert mean.value == 0 and mean.description.endswith(said)
+
+
 @pytest.fixture
 def classes(tmp_path):
     # x is said of 100 of 200 in a and of 20 of 200 in the other; y and z share the rest alike

@@ -29,6 +29,7 @@ from jobs.attempt import SETTLED_S
 from jobs.work import Workshop, compute
 from jobs.worker import Worker
 from tests.builders import Person
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Table:
             return list((await session.scalars(query)).all())
 
     async def until(
-        self, id: UUID, *statuses: t.Status, who: str = "analyst", seconds: float = 30
+        self, id: UUID, *statuses: t.Status, who: str = "analyst", seconds: float = PATIENCE_S
     ) -> t.Dataset:
         async with asyncio.timeout(seconds):
             while True:
@@ -74,7 +75,7 @@ class Table:
                     return row
                 await asyncio.sleep(0.05)
 
-    async def ended(self, id: UUID, who: str = "analyst", seconds: float = 30) -> t.Dataset:
+    async def ended(self, id: UUID, who: str = "analyst", seconds: float = PATIENCE_S) -> t.Dataset:
         ends = (t.Status.COMPLETED, t.Status.FAILED, t.Status.CANCELLED)
         return await self.until(id, *ends, who=who, seconds=seconds)
 

@@ -82,7 +82,7 @@ def once_then_done(tell: Tell, number: int, mark: Path) -> list[int]:
     if number == 1 and not mark.exists():
         mark.with_suffix(".new").write_text(str(os.getpid()))
         mark.with_suffix(".new").rename(mark)
-        time.sleep(60)
+        time.sleep(600)
     return [number]
 
 

@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import textwrap
-import time
 
 import pytest
 import pytest_asyncio
@@ -37,9 +36,7 @@ async def test_a_child_returns_its_result(children):
 
 async def test_the_first_work_finds_everything_imported(children):
     await children._ready()
-    started = time.monotonic()
-    assert await outcome(children, works.answer, 1) == 1
-    assert time.monotonic() - started < 2  # imports take 5 s and more
+    assert {"duckdb", "numpy", "scipy", "pyarrow"} <= await outcome(children, works.libraries)
 
 
 async def test_every_step_arrives_in_order_however_fast_the_child_ends(children):
@@ -114,16 +111,16 @@ async def test_children_that_die_while_they_idle_are_replaced(children):
 async def test_too_slow_a_child_is_stopped_with_a_reason(children, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "SECONDS", 0.5)
     with pytest.raises(ChildFailed, match="longer than 0 minutes and was stopped"):
-        await outcome(children, works.waits, 60, tmp_path / "pid")
+        await outcome(children, works.waits, 600, tmp_path / "pid")
     await eventually(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 async def test_leaving_kills_a_child_at_work(children, mark):
-    async with children.run(works.waits, 60, mark):
+    async with children.run(works.waits, 600, mark):
         await eventually(mark.exists)
         pid = int(mark.read_text())
         assert alive(pid)
-    await eventually(lambda: not alive(pid), seconds=2)
+    await eventually(lambda: not alive(pid))
 
 
 async def test_a_child_knows_nothing_of_the_environment(children, monkeypatch):
@@ -151,10 +148,10 @@ async def test_no_child_outlives_a_killed_worker(tmp_path):
     )
     parent = spawn(str(script))
     try:
-        await eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), seconds=60)
+        await eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
         pid = int((tmp_path / "pid").read_text())
         assert alive(pid)
     finally:
         parent.kill()
     await asyncio.to_thread(parent.wait)
-    await eventually(lambda: not alive(pid), seconds=3)
+    await eventually(lambda: not alive(pid))

@@ -12,7 +12,7 @@ from tests.jobs import looks
 from tests.jobs import parts as work
 from tests.jobs.conftest import alive
 from tests.jobs.parts import Wanted
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 PARTS = 12
 
@@ -68,16 +68,16 @@ async def test_a_look_that_fails_tells_nothing_and_harms_nothing(children, at_on
 
 
 async def test_nobody_waits_for_a_look_when_all_is_merged(children, at_once, tmp_path):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         assert await merged(children, looks.takes_minutes, tmp_path / "pid") == list(range(PARTS))
-    await eventually(lambda: not alive(int((tmp_path / "pid").read_text())), 5)
+    await eventually(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 async def test_a_look_ends_with_the_work(children, at_once, tmp_path):
     attempt, mark = Wanted(), tmp_path / "pid"
     running = asyncio.create_task(merged(children, looks.takes_minutes, mark, attempt=attempt, seconds=1.0))
-    await eventually(lambda: mark.exists() and mark.read_text(), 20)
+    await eventually(lambda: mark.exists() and mark.read_text())
     attempt.ours = False
     with pytest.raises(Lost):
         await running
-    await eventually(lambda: not alive(int(mark.read_text())), 5)
+    await eventually(lambda: not alive(int(mark.read_text())))

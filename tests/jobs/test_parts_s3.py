@@ -18,7 +18,7 @@ from jobs.children import Children
 from jobs.cluster import Cluster
 from jobs.parts import Local
 from tests.jobs import parts as work
-from tests.store import SECRET, bucket
+from tests.store import SECRET
 
 COLUMNS = BiasColumns(label="approved", prediction="predicted", protected=("race", "age"))
 OPTIONS = BiasOptions(bootstrap_samples=200)
@@ -38,18 +38,17 @@ async def crew(request):
         yield Local(children=children)
 
 
-async def test_parts_in_a_store_give_the_report_of_the_whole_to_the_bit(crew, tmp_path, capfd):
+async def test_parts_in_a_store_give_the_report_of_the_whole_to_the_bit(crew, bucket, tmp_path, capfd):
     whole = work.table()
     pq.write_table(whole, tmp_path / "whole.parquet")
     expected = run(tmp_path / "whole.parquet", COLUMNS, *ASKED)
-    with bucket() as made:
-        uri = made.write("lake", whole.slice(0, 7_001), whole.slice(7_001, 12_000), whole.slice(19_001))
-        parts = listed(uri, Lake(roots=(uri,), store=made.store), UUID(int=1)).parts
-        options = prepared(parts, COLUMNS, *ASKED, ModelType.CLASSIFICATION)
-        async with crew.hired() as hands:
-            found = [
-                await hands.do(count_part, part, COLUMNS, options, ModelType.CLASSIFICATION) for part in parts
-            ]
+    uri = bucket.write("lake", whole.slice(0, 7_001), whole.slice(7_001, 12_000), whole.slice(19_001))
+    parts = listed(uri, Lake(roots=(uri,), store=bucket.store), UUID(int=1)).parts
+    options = prepared(parts, COLUMNS, *ASKED, ModelType.CLASSIFICATION)
+    async with crew.hired() as hands:
+        found = [
+            await hands.do(count_part, part, COLUMNS, options, ModelType.CLASSIFICATION) for part in parts
+        ]
     first, second, third = found
     summary = together(together(first, second, COLUMNS), third, COLUMNS)
     assert judged(summary, COLUMNS, *ASKED) == expected
@@ -57,10 +56,10 @@ async def test_parts_in_a_store_give_the_report_of_the_whole_to_the_bit(crew, tm
     assert SECRET not in out + err
 
 
-async def test_a_cluster_that_cannot_reach_the_store_says_so_and_tells_no_secret(crew, capfd):
-    with bucket() as made:
-        uri = made.write("lake", work.table())
-        (part,) = listed(uri, Lake(roots=(uri,), store=made.store), UUID(int=1)).parts
+async def test_a_cluster_that_cannot_reach_the_store_says_so_and_tells_no_secret(crew, bucket, capfd):
+    uri = bucket.write("lake", work.table())
+    (part,) = listed(uri, Lake(roots=(uri,), store=bucket.store), UUID(int=1)).parts
+    bucket.stop()
     async with crew.hired() as hands:
         with pytest.raises(InvalidInput, match="the store does not answer") as failed:
             await hands.do(count_part, part, COLUMNS, OPTIONS, ModelType.CLASSIFICATION)

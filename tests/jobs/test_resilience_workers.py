@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.conftest import SECRET, soak_run
 from tests.jobs.conftest import spawn
 from tests.jobs.resilience import all_ended, begin, outcome
+from tests.waiting import PATIENCE_S
 
 KILLS = 20 if soak_run() else 3
 
@@ -66,7 +67,7 @@ def running(url: str) -> dict[str, int]:
 
 async def taken_over(url: str, victims: dict[str, int]) -> None:
     """Wait until none of them is in the hands of the worker that was killed."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while victims.items() & (await asyncio.to_thread(running, url)).items():  # noqa: ASYNC110 # another process
             await asyncio.sleep(0.2)
 

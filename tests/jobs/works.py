@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,11 @@ from engine.values import Step, Tell
 
 def answer(tell: Tell, value: object) -> object:
     return value
+
+
+def libraries(tell: Tell) -> set[str]:
+    """What is imported, of which none is asked for here."""
+    return {name.partition(".")[0] for name in sys.modules}
 
 
 def steps(tell: Tell, count: int, pause_s: float) -> int:
