@@ -15,9 +15,9 @@ The weights of b are counted in the background, or products of the shares of tra
 
 import numpy as np
 
-from engine.explanations.kernel import kernel
 from engine.explanations.leaf_kernels import MAX_BITS, Flags, Numbers, Places
 from engine.explanations.leaf_layout import place_of
+from engine.kernel import kernel
 
 
 @kernel("void(f8[::1], f8)")

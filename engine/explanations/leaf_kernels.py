@@ -8,7 +8,7 @@ row in a group has one bit for each question the group asks. What each is made o
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.explanations.kernel import kernel
+from engine.kernel import kernel
 
 Bits = NDArray[np.uint16]
 Places = NDArray[np.int64]

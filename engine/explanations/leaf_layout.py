@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from engine.explanations.kernel import kernel
 from engine.explanations.leaf_kernels import HIGHEST, Flags, Places
+from engine.kernel import kernel
 
 
 @kernel("void(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], b1[::1])")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,12 @@ class Forest:
     """All sets of categories one after another."""
     bounds: NDArray[np.int64]
     """(sets + 1,): where each set begins, and the end."""
+
+    @cached_property
+    def onward(self) -> NDArray[np.int32]:
+        """(nodes, 2): where a row goes on, right and left; from a leaf to itself."""
+        both = np.stack([self.right, self.left], axis=1)
+        return np.where(both < 0, np.arange(len(both), dtype=np.int32)[:, None], both)
 
     def reach(self, margins: int) -> Numbers:
         """(margins,): the most that the trees of each can add up to, whatever the sign."""

@@ -4,9 +4,9 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from engine.kernel import kernel
 from engine.models.forest import Forest
 
 Numbers = NDArray[np.float64]
@@ -30,8 +30,7 @@ def walk(forest: Forest, encoded: Numbers, base: Numbers, *, single: bool) -> Nu
             np.ascontiguousarray(rows),
             forest.starts,
             forest.outputs,
-            forest.left,
-            forest.right,
+            forest.onward,
             forest.feature,
             forest.threshold,
             forest.missing_left,
@@ -52,11 +51,11 @@ def walk(forest: Forest, encoded: Numbers, base: Numbers, *, single: bool) -> Nu
     return margins
 
 
-@njit(cache=True)
-def _member(x: float, members: NDArray[np.int64], low: int, high: int) -> bool:
-    """Whether a number, cut towards 0, is among the ascending codes from `low` to `high`."""
+@kernel("int64(float64, int64[::1], int64, int64)")
+def _member(x: float, members: NDArray[np.int64], low: int, high: int) -> int:
+    """1 where a number, cut towards 0, is among the ascending codes from `low` to `high`, else 0."""
     if not -1 < x < 2**53:
-        return False
+        return 0
     code = np.int64(x)
     while low < high:
         middle = (low + high) // 2
@@ -65,17 +64,27 @@ def _member(x: float, members: NDArray[np.int64], low: int, high: int) -> bool:
         elif members[middle] > code:
             high = middle
         else:
-            return True
-    return False
+            return 1
+    return 0
 
 
-@njit(cache=True, nogil=True)
+@kernel("int64(float64, boolean, int32, int64[::1], int64[::1])")
+def _rare(
+    x: float, missing_left: bool, kind: int, members: NDArray[np.int64], bounds: NDArray[np.int64]
+) -> int:
+    """1 where a value that is missing or a category goes left, else 0."""
+    return int(missing_left) if np.isnan(x) else _member(x, members, bounds[kind], bounds[kind + 1])
+
+
+@kernel(
+    "void(float64[:, ::1], int64[::1], int64[::1], int32[:, ::1], int32[::1], float64[::1], boolean[::1], "
+    "float64[::1], int32[::1], int64[::1], int64[::1], float64[:, ::1])"
+)
 def _walk(
     rows: Numbers,
     starts: NDArray[np.int64],
     outputs: NDArray[np.int64],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
+    onward: NDArray[np.int32],
     feature: NDArray[np.int32],
     threshold: Numbers,
     missing_left: NDArray[np.bool_],
@@ -85,21 +94,32 @@ def _walk(
     bounds: NDArray[np.int64],
     margins: Numbers,
 ) -> None:
-    """Add to the margins what each tree says of each row."""
+    """Add to the margins what each tree says of each row.
+
+    Rows go down side by side as far as a full tree of as many leaves is deep: there a processor need not foresee which
+    way one goes, and that is most of the way. Then each goes on alone.
+    """
+    at = np.empty(TOGETHER, np.int64)
     for first in range(0, len(rows), TOGETHER):
-        last = min(first + TOGETHER, len(rows))
+        count = min(TOGETHER, len(rows) - first)
         for tree in range(len(outputs)):
-            root, output = starts[tree], outputs[tree]
-            for row in range(first, last):
-                node = root
-                while left[node] >= 0:
-                    x = rows[row, feature[node]]
-                    kind = categories[node]
-                    if np.isnan(x):
-                        goes_left = missing_left[node]
-                    elif kind < 0:
-                        goes_left = x < threshold[node]
-                    else:
-                        goes_left = _member(x, members, bounds[kind], bounds[kind + 1])
-                    node = left[node] if goes_left else right[node]
-                margins[row, output] += value[node]
+            at[:count] = starts[tree]
+            leaves = (starts[tree + 1] - starts[tree] + 1) // 2
+            while leaves > 1:
+                leaves //= 2
+                for i in range(count):
+                    node = at[i]
+                    x = rows[first + i, feature[node]]
+                    left = np.int64(x < threshold[node])
+                    if np.isnan(x) or categories[node] >= 0:
+                        left = _rare(x, missing_left[node], categories[node], members, bounds)
+                    at[i] = onward[node, left]
+            for i in range(count):
+                node = at[i]
+                while onward[node, 0] != node:
+                    x = rows[first + i, feature[node]]
+                    left = np.int64(x < threshold[node])
+                    if np.isnan(x) or categories[node] >= 0:
+                        left = _rare(x, missing_left[node], categories[node], members, bounds)
+                    node = np.int64(onward[node, left])
+                margins[first + i, outputs[tree]] += value[node]
