@@ -108,18 +108,18 @@ def _walk(
             while leaves > 1:
                 leaves //= 2
                 for i in range(count):
-                    node = at[i]
+                    node = int(at[i])
                     x = rows[first + i, feature[node]]
-                    left = np.int64(x < threshold[node])
+                    left = int(x < threshold[node])
                     if np.isnan(x) or categories[node] >= 0:
                         left = _rare(x, missing_left[node], categories[node], members, bounds)
                     at[i] = onward[node, left]
             for i in range(count):
-                node = at[i]
+                node = int(at[i])
                 while onward[node, 0] != node:
                     x = rows[first + i, feature[node]]
-                    left = np.int64(x < threshold[node])
+                    left = int(x < threshold[node])
                     if np.isnan(x) or categories[node] >= 0:
                         left = _rare(x, missing_left[node], categories[node], members, bounds)
-                    node = np.int64(onward[node, left])
+                    node = int(onward[node, left])
                 margins[first + i, outputs[tree]] += value[node]
