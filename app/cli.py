@@ -149,6 +149,24 @@ def token(
 cli.command()(app.audit.audit)
 
 
+@cli.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="What pickle, joblib or cloudpickle wrote; of your own.")],
+    out: Annotated[Path, typer.Argument(help="The skops file to write.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Run the code that FILE carries without asking.")
+    ] = False,
+) -> None:
+    """Turn a pickled scikit-learn model of your own into a skops file, which carries no code. It opens FILE,
+    and that runs whatever code FILE carries: only for files that you trust, and never on a server."""
+    import app.convert  # the one module that unpickles: nothing else may bring it along
+
+    if not yes:
+        console.print(f"[yellow]![/] {escape(app.convert.WARNING.format(file=file))}", soft_wrap=True)
+        typer.confirm("Open it?", abort=True, err=True)
+    app.convert.convert(file, out, lambda said: console.print(f"[green]✓[/] {escape(said)}", soft_wrap=True))
+
+
 @cli.command("export-schema")
 def export_schema(
     file: Annotated[Path | None, typer.Argument(help="Where to write it; standard output otherwise")] = None,
