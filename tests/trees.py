@@ -118,14 +118,29 @@ def goes_left(tree, ensemble, row, node):
     return value < tree.threshold[node]
 
 
+def game_of(ensemble, players, row, background=None):
+    """The margins for each set of known players."""
+    n = int(players.max()) + 1
+    sets = [known for size in range(n + 1) for known in combinations(range(n), size)]
+    return n, {known: without(ensemble, players, row, known, background) for known in sets}
+
+
+def interactions(ensemble, players, row, background=None):
+    """(pairs, margins): the Shapley interaction index by its definition (Grabisch and Roubens 1999)."""
+    n, game = game_of(ensemble, players, row, background)
+    pairs = list(combinations(range(n), 2))
+    values = np.zeros((len(pairs), len(ensemble.base)))
+    for p, (i, j) in enumerate(pairs):
+        for known in (s for s in game if i not in s and j not in s):
+            with_i, with_j, both = (game[tuple(sorted((*known, *more)))] for more in ((i,), (j,), (i, j)))
+            weight = factorial(len(known)) * factorial(n - len(known) - 2) / factorial(n - 1)
+            values[p] += weight * (both - with_i - with_j + game[known])
+    return values
+
+
 def shapley(ensemble, players, row, background=None):
     """(players, margins) by Shapley's definition."""
-    n = int(players.max()) + 1
-    game = {
-        known: without(ensemble, players, row, known, background)
-        for size in range(n + 1)
-        for known in combinations(range(n), size)
-    }
+    n, game = game_of(ensemble, players, row, background)
     values = np.zeros((n, len(ensemble.base)))
     for known, value in game.items():
         for j in set(range(n)) - set(known):

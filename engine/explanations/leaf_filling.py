@@ -43,19 +43,43 @@ def add_slope(reach: Numbers, step: int, t: float, w: float, to: Numbers) -> Non
             to[low + step] += w * (reach[low + step] - held) / t
 
 
-@kernel("void(f8[::1], i8, f8, f8[:, ::1], f8[:, ::1], f8[:, ::1])")
+@kernel("void(f8[::1], i8, f8, f8[::1])")
+def take_slope(reach: Numbers, step: int, t: float, slope: Numbers) -> None:
+    """Fills the derivative of f(t) to the player whose bit is `step`."""
+    for x in range(reach.size):
+        slope[x] = 0.0
+    add_slope(reach, step, t, 1.0, slope)
+
+
+@kernel("void(f8[::1], i8, i8[::1], i8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1])")
 def share_out(
-    given: Numbers, n: int, value: float, points: Numbers, weights: Numbers, shapley: Numbers
+    given: Numbers,
+    n: int,
+    first: Places,
+    second: Places,
+    value: float,
+    points: Numbers,
+    weights: Numbers,
+    shares: Numbers,
 ) -> None:
-    """Adds the Shapley values of a leaf with n players: to (players, 2 ** n) patterns x."""
-    reach = np.empty(given.size)
+    """Adds the values of the leaf's players, or pairs of players, to (players or pairs, 2 ** n) patterns x.
+
+    `first` is -1 for those that are not the leaf's, and `second` for single players.
+    """
+    reach, slope = np.empty(given.size), np.empty(given.size)
     for i in range((n + 1) // 2):
         t, w = points[n, i], weights[n, i] * value
         for b in range(given.size):  # a slice would do the same, and compile for 3 seconds
             reach[b] = given[b]
         mix(reach, t)
-        for k in range(n):
-            add_slope(reach, 1 << k, t, w, shapley[k])
+        for k in range(first.size):
+            if first[k] < 0:
+                continue
+            if second[k] < 0:
+                add_slope(reach, 1 << first[k], t, w, shares[k])
+            else:
+                take_slope(reach, 1 << first[k], t, slope)
+                add_slope(slope, 1 << second[k], t, w, shares[k])
 
 
 @kernel("void(f8[::1], f8[::1])")
@@ -116,9 +140,20 @@ def answer(n: int, yes: Places, no: Places, answers: Places) -> None:
         answers[pattern] = x
 
 
+@kernel("void(i8[::1], i8, i8[::1], i8[::1], i8[::1], i8[::1])")
+def translate(
+    owner: Places, n: int, first: Places, second: Places, own_first: Places, own_second: Places
+) -> None:
+    """Fills players of the group as places among the leaf's n players; first is -1 where the leaf does not ask all."""
+    for k in range(first.size):
+        a = place_of(owner, 0, n, first[k])
+        b = -1 if second[k] < 0 else place_of(owner, 0, n, second[k])
+        own_first[k], own_second[k] = (a if a < n and b < n else -1), b
+
+
 @kernel(
     "void(i8[::1], i8[::1], b1[::1], i8[::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1],"
-    " i8[::1], i8[::1], f8[::1], i8, f8[:, ::1], f8[:, ::1], i8, i8, f8[::1], f8[::1])"
+    " i8[::1], f8[::1], i8, i8[::1], i8[::1], i8[::1], i8[::1], f8[:, ::1], f8[:, ::1], i8, i8, f8[::1], f8[::1])"
 )
 def fill(
     size: Places,
@@ -134,9 +169,12 @@ def fill(
     player_start: Places,
     player: Places,
     pattern_start: Places,
-    table_start: Places,
     counts: Numbers,
     rows: int,
+    share_start: Places,
+    share_first: Places,
+    share_second: Places,
+    table_start: Places,
     points: Numbers,
     weights: Numbers,
     first_group: int,
@@ -144,17 +182,20 @@ def fill(
     table: Numbers,
     base: Numbers,
 ) -> None:
-    """Adds each leaf of these groups to its group's table and to the base; without rows, by shares of training rows."""
-    owner, yes, no, share = (
-        np.empty(MAX_BITS, np.int64),
-        np.empty(MAX_BITS, np.int64),
-        np.empty(MAX_BITS, np.int64),
-        np.empty(MAX_BITS),
-    )
-    split_bit = np.empty(2 * MAX_BITS + 1, np.int64)
+    """Adds each leaf of these groups to its group's table and to the base; without rows, by shares of training rows.
+
+    A group's table is of the players, or pairs, that `share_first` and `share_second` name by their places in the group.
+    """
+    owner, yes, no = np.empty(MAX_BITS, np.int64), np.empty(MAX_BITS, np.int64), np.empty(MAX_BITS, np.int64)
+    ratios, split_bit = np.empty(MAX_BITS), np.empty(2 * MAX_BITS + 1, np.int64)
     for g in range(first_group, stop_group):
         v, patterns = root[g], 1 << bits[g]
         players = player[player_start[g] : player_start[g + 1]]
+        first, second = (
+            share_first[share_start[g] : share_start[g + 1]],
+            share_second[share_start[g] : share_start[g + 1]],
+        )
+        own_first, own_second = np.empty(first.size, np.int64), np.empty(first.size, np.int64)
         b = path[g]
         for node in range(v, v + size[v]):
             split_bit[node - v] = b
@@ -164,7 +205,7 @@ def fill(
             if size[leaf] > 1 or value[leaf] == 0.0:
                 continue
             n = conditions(
-                leaf, v, parent, from_left, player_of, ratio, players, split_bit, owner, yes, no, share
+                leaf, v, parent, from_left, player_of, ratio, players, split_bit, owner, yes, no, ratios
             )
             answer(n, yes, no, answers)
             given = np.zeros(1 << n)
@@ -172,11 +213,14 @@ def fill(
                 for p in range(patterns):
                     given[answers[p]] += counts[pattern_start[g] + p] / rows
             else:
-                multiply_out(share[:n], given)
+                multiply_out(ratios[:n], given)
             base[output[g]] += value[leaf] * given[-1]
-            shapley = np.zeros((n, 1 << n))
-            share_out(given, n, value[leaf], points, weights, shapley)
-            for k in range(n):
-                start = table_start[g] + owner[k] * patterns
+            shares = np.zeros((first.size, 1 << n))
+            translate(owner, n, first, second, own_first, own_second)
+            share_out(given, n, own_first, own_second, value[leaf], points, weights, shares)
+            for k in range(first.size):
+                if own_first[k] < 0:
+                    continue
+                start = table_start[g] + k * patterns
                 for p in range(patterns):
-                    table[start + p] += shapley[k, answers[p]]
+                    table[start + p] += shares[k, answers[p]]

@@ -68,9 +68,7 @@ class Groups:
     player_start: Places
     player: Places
     pattern_start: Places
-    """A group has 2 ** bits patterns,"""
-    table_start: Places
-    """and as many numbers for each of its players."""
+    """A group has 2 ** bits patterns."""
 
 
 def grouped(ensemble: Ensemble, players: Places) -> tuple[Scales, Nodes, Groups] | str:
@@ -176,6 +174,5 @@ def _described(scales: Scales, nodes: Nodes) -> tuple[Scales, Nodes, Groups] | s
             player_start=player_start,
             player=player[: player_start[-1]],
             pattern_start=np.cumsum(np.append(0, patterns)),
-            table_start=np.cumsum(np.append(0, patterns * np.diff(player_start))),
         ),
     )

@@ -18,8 +18,10 @@ Flags = NDArray[np.bool_]
 HIGHEST = 65_535
 MAX_BITS = 16
 """Of a group, and so most players that may decide about one leaf."""
-BLOCK = 512
-"""Rows at a time, so that their readings, patterns and sums stay in the nearest cache."""
+BLOCK = 2_048
+"""Most rows at a time: their readings and sums stay in the processor's cache, and so does a table while they use it."""
+BLOCK_BYTES = 4 << 20
+"""Of readings and sums together; many scales or margins make fewer rows at a time."""
 
 
 @kernel("i8(f8, f8[::1], i8, i8)")
@@ -97,6 +99,12 @@ def ask(
             pattern[r] &= np.uint16(HIGHEST) if inside else kept
 
 
+@kernel("i8(i8, i8)")
+def block_of(scales: int, sums: int) -> int:
+    """How many rows to take at a time."""
+    return max(64, min(BLOCK, BLOCK_BYTES // (2 * scales + 8 * sums + 1)))
+
+
 @kernel(
     "void(f8[:, ::1], b1, i8[::1], b1[::1], b1[::1], i8[::1], f8[::1],"
     " i8[::1], i8[::1], u2[::1], u2[::1], u2[::1], i8[::1], i8[::1], i8, i8, f8[::1])"
@@ -121,10 +129,10 @@ def count(
     counts: Numbers,
 ) -> None:
     """How many background rows show each pattern of these groups."""
-    readings = np.empty((column.size, BLOCK), np.uint16)
-    pattern = np.empty(BLOCK, np.uint16)
-    for first in range(0, encoded.shape[0], BLOCK):
-        stop = min(first + BLOCK, encoded.shape[0])
+    block = block_of(column.size, 0)
+    readings, pattern = np.empty((column.size, block), np.uint16), np.empty(block, np.uint16)
+    for first in range(0, encoded.shape[0], block):
+        stop = min(first + block, encoded.shape[0])
         read(encoded, first, stop, single, column, categorical, missing_left, edge_start, edges, readings)
         for g in range(first_group, stop_group):
             ask(
@@ -164,35 +172,37 @@ def add_up(
     bit: Bits,
     bits: Places,
     output: Places,
-    player_start: Places,
-    player: Places,
+    share_start: Places,
+    share: Places,
     table_start: Places,
     table: Numbers,
     values: Numbers,
 ) -> None:
-    """Fills (rows, players, margins): the sum over groups of what their tables say of the row's pattern."""
+    """Adds to (rows, players or pairs, margins) what the groups' tables say of each row's pattern."""
     players, margins = values.shape[1], values.shape[2]
-    readings = np.empty((column.size, BLOCK), np.uint16)
-    pattern = np.empty(BLOCK, np.uint16)
-    sums = np.empty((margins * players, BLOCK))
-    for first in range(first_row, stop_row, BLOCK):
-        stop = min(first + BLOCK, stop_row)
+    block = block_of(column.size, players * margins)
+    readings, pattern = np.empty((column.size, block), np.uint16), np.empty(block, np.uint16)
+    sums = np.empty((margins * players, block))
+    for first in range(first_row, stop_row, block):
+        stop = min(first + block, stop_row)
         rows = stop - first
         sums[:] = 0.0
         read(encoded, first, stop, single, column, categorical, missing_left, edge_start, edges, readings)
         for g in range(bits.size):
+            if share_start[g] == share_start[g + 1]:
+                continue
             ask(readings, rows, question_start[g], question_start[g + 1], scale, low, width, bit, pattern)
             patterns = 1 << bits[g]
             for r in range(rows):
                 pattern[r] &= np.uint16(patterns - 1)
             start = table_start[g]
-            for k in range(player_start[g], player_start[g + 1]):
-                of_player = table[start : start + patterns]
+            for k in range(share_start[g], share_start[g + 1]):
+                of_share = table[start : start + patterns]
                 start += patterns
-                total = sums[output[g] * players + player[k]]
+                total = sums[output[g] * players + share[k]]
                 for r in range(rows):
-                    total[r] += of_player[pattern[r]]
+                    total[r] += of_share[pattern[r]]
         for r in range(rows):
             for k in range(players):
                 for m in range(margins):
-                    values[first + r, k, m] = sums[m * players + k, r]
+                    values[first + r, k, m] += sums[m * players + k, r]

@@ -12,21 +12,21 @@ of the user's own columns; adding up the values of the indicators would be anoth
 category is known.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.explanations.leaf_filling import fill
 from engine.explanations.leaf_groups import Groups, Nodes, Scales, grouped
-from engine.explanations.leaf_kernels import BLOCK, MAX_BITS, Bits, Flags, Numbers, Places, add_up, count
+from engine.explanations.leaf_kernels import Numbers
+from engine.explanations.leaf_shares import Leaves, counted, shares_of_pairs, shares_of_players
 from engine.models.ensemble import Ensemble
 
 MAX_TABLE_BYTES = 512 << 20
 """Of all tables of one ensemble together."""
+PART_BYTES = 64 << 20
+"""Of the tables of pairs that are held at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,8 @@ class LeafTables:
     base: Numbers
     """(margins,): the margins without any player."""
     players: int
-    _scales: Scales
-    _groups: Groups
+    """One more than the highest that owns a column."""
+    _leaves: Leaves
     _table: Numbers
 
     @classmethod
@@ -52,7 +52,7 @@ class LeafTables:
             background: (rows, columns) encoded, NaN missing; all rows count alike. None: path-dependent.
 
         Raises:
-            ValueError: the ensemble does not fit.
+            ValueError: the ensemble does not fit, or the background has no rows.
         """
         found = _fitting(ensemble, players, path_dependent=background is None)
         if isinstance(found, str):
@@ -60,32 +60,45 @@ class LeafTables:
         scales, nodes, groups = found
         if background is not None and len(background) == 0:
             raise ValueError("the background has no rows")
-        counts = np.empty(0) if background is None else _counted(scales, groups, background)
-        base = ensemble.base.copy()
+        leaves = Leaves(
+            scales=scales,
+            nodes=nodes,
+            groups=groups,
+            shares=shares_of_players(groups),
+            counts=np.empty(0) if background is None else counted(scales, groups, background),
+            rows=0 if background is None else len(background),
+        )
+        table, without = leaves.filled(leaves.shares, 0, len(groups.root), len(ensemble.base))
         alone = (nodes.parent < 0) & (
             nodes.size == 1
         )  # trees that are one leaf: the same for every row, so nobody's
-        np.add.at(base, nodes.output[alone], nodes.value[alone])
-        table = _filled(nodes, groups, counts, 0 if background is None else len(background), base)
-        return cls(
-            base=base,
-            players=int(players.max()) + 1,
-            _scales=scales,
-            _groups=groups,
-            _table=table,
-        )
+        constant = np.bincount(nodes.output[alone], nodes.value[alone], minlength=len(ensemble.base))
+        base = ensemble.base + constant + without
+        return cls(base=base, players=int(players.max()) + 1, _leaves=leaves, _table=table)
 
     def values(self, encoded: Numbers) -> Numbers:
         """The Shapley values of each row: (rows, columns) to (rows, players, margins).
 
         `base` and a row's values sum to its margins.
         """
-        rows = np.ascontiguousarray(encoded, np.float64)
-        values = np.empty((len(rows), self.players, len(self.base)))
-        g = self._groups
-        asked = (*_reading(self._scales), *_questions(g), g.bits, g.output)
-        looked_up = (g.player_start, g.player, g.table_start, self._table)
-        _shared(lambda first, stop: add_up(rows, first, stop, *asked, *looked_up, values), len(rows), BLOCK)
+        values = np.zeros((len(encoded), self.players, len(self.base)))
+        shares = self._leaves.shares
+        self._leaves.look_up(encoded, shares, 0, len(shares.start) - 1, self._table, values)
+        return values
+
+    def interactions(self, encoded: Numbers, chosen: Sequence[int]) -> Numbers:
+        """What each two of the chosen players did together and neither alone: (rows, pairs, margins).
+
+        Pairs stand in the order of `itertools.combinations(chosen, 2)`. A number is the Shapley interaction index of the
+        pair (Grabisch and Roubens 1999), the whole of it: Lundberg et al. (2018) give one half to each of the two cells
+        of a matrix, and shap's `shap_interaction_values` with them.
+        """
+        margins = len(self.base)
+        values = np.zeros((len(encoded), len(chosen) * (len(chosen) - 1) // 2, margins))
+        shares = shares_of_pairs(self._leaves.groups, chosen)
+        for first, stop in shares.parts(PART_BYTES // 8):
+            table, _ = self._leaves.filled(shares, first, stop, margins)
+            self._leaves.look_up(encoded, shares, first, stop, table, values)
         return values
 
 
@@ -103,66 +116,7 @@ def _fitting(
     found = grouped(ensemble, players.astype(np.int64))
     if isinstance(found, str):
         return found
-    needed = int(found[2].table_start[-1]) * 8
+    needed = shares_of_players(found[2]).table_bytes
     if needed > MAX_TABLE_BYTES:
         return f"its tables would need {needed >> 20:,} MiB; the most is {MAX_TABLE_BYTES >> 20} MiB"
     return found
-
-
-def _reading(scales: Scales) -> tuple[bool, Places, Flags, Flags, Places, Numbers]:
-    s = scales
-    return s.single, s.column, s.categorical, s.missing_left, s.edge_start, s.edges
-
-
-def _questions(groups: Groups) -> tuple[Places, Places, Bits, Bits, Bits]:
-    return groups.question_start, groups.scale, groups.low, groups.width, groups.bit
-
-
-def _counted(scales: Scales, groups: Groups, background: Numbers) -> Numbers:
-    """How many background rows show each pattern of each group."""
-    rows = np.ascontiguousarray(background, np.float64)
-    counts = np.zeros(int(groups.pattern_start[-1]))
-    asked = (*_reading(scales), *_questions(groups), groups.bits, groups.pattern_start)
-    _shared(lambda first, stop: count(rows, *asked, first, stop, counts), len(groups.root), 16)
-    return counts
-
-
-def _filled(nodes: Nodes, groups: Groups, counts: Numbers, rows: int, base: Numbers) -> Numbers:
-    """The tables; adds to the base what the leaves do without any player."""
-    n, g = nodes, groups
-    table = np.zeros(int(g.table_start[-1]))
-    trees = (n.size, n.parent, n.from_left, n.player, n.ratio, n.value)
-    cut = (g.root, g.output, g.bits, g.path, g.player_start, g.player, g.pattern_start, g.table_start)
-    points, weights = _gauss_legendre()
-    parts: list[Numbers] = []
-
-    def part(first: int, stop: int) -> None:
-        own = np.zeros(len(base))
-        fill(*trees, *cut, counts, rows, points, weights, first, stop, table, own)
-        parts.append(own)
-
-    _shared(part, len(g.root), 16)
-    base += np.sum(parts, axis=0)
-    return table
-
-
-def _gauss_legendre() -> tuple[Numbers, Numbers]:
-    """Points in (0, 1) and weights, in row n those that integrate polynomials below degree n exactly."""
-    points, weights = np.zeros((2, MAX_BITS + 1, (MAX_BITS + 1) // 2))
-    for n in range(1, MAX_BITS + 1):
-        m = (n + 1) // 2
-        found, weight = np.polynomial.legendre.leggauss(m)
-        points[n, :m], weights[n, :m] = (found + 1) / 2, weight / 2
-    return points, weights
-
-
-def _shared(work: Callable[[int, int], None], size: int, least: int) -> None:
-    """Does [0, size) in parts, on as many threads as NUMBA_NUM_THREADS allows."""
-    threads = int(vars(numba.config)["NUMBA_NUM_THREADS"])
-    step = max(least, -(-size // (4 * threads)))
-    starts = range(0, size, step)
-    if threads == 1 or len(starts) <= 1:
-        work(0, size)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda first: work(first, min(first + step, size)), starts))

@@ -158,10 +158,10 @@ def test_order_and_repetition_of_the_background_do_not_matter(seed):
 @GAMES
 def test_many_rows_are_explained_as_each_alone(interventional):
     rng, ensemble, _, background = scene(1, interventional, depth=6, trees=20)
-    rows = rows_of(rng, 3_000, 5, (1,))
+    rows = rows_of(rng, 5_000, 5, (1,))
     tables = LeafTables.built(ensemble, np.arange(5), background)
     values = tables.values(rows)
-    for i in (0, 511, 512, 1_500, 2_999):
+    for i in (0, 2_047, 2_048, 3_333, 4_999):
         assert tables.values(rows[i : i + 1])[0] == pytest.approx(values[i], abs=0)
     assert tables.values(rows[:0]).shape == (0, 5, 1)
 
