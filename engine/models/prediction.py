@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.errors import InvalidInput
+from engine.models.signature import Signature, Task
 from engine.values import Count
 
 MAX_ROWS = 1_000
 MAX_VALUES = 100_000
 """Values of all rows together."""
 LONGEST_VALUE = 10_000
+MOST_SCORES = 50
+"""Classes of which each gets a column of its own."""
 LONGEST_NAME = 180
 """Of a column that is added; what is put behind it fits into a column's name."""
 
@@ -61,10 +64,12 @@ class Scoring:
     prediction: str = "prediction"
     """Name of the column with the predicted class or value."""
     score: str = "score"
-    """Name of the column with the score of the second of two classes; with more classes there is one for each, named
+    """Name of the column with the score of one class; with more than two and no `of_class` there is one for each, named
     `score_` and the class. A regression has none."""
+    of_class: str | None = None
+    """The class whose score it is, such as the favourable one; by default the second of two."""
     threshold: float = 0.5
-    """The second of two classes is predicted where its score is this or more, in [0, 1]."""
+    """Of two classes, the one whose score is written is predicted where that is this or more, in [0, 1]."""
 
     def __post_init__(self) -> None:
         for at in ("prediction", "score"):
@@ -102,3 +107,23 @@ def checked(rows: Sequence[GivenRow]) -> tuple[GivenRow, ...]:
                 raise InvalidInput(f"{each.feature!r} is given twice", at=at)
             seen.add(each.feature)
     return tuple(rows)
+
+
+def added(signature: Signature, scoring: Scoring) -> list[str]:
+    """Names of the columns that scoring adds.
+
+    Raises:
+        InvalidInput: the model has no such class.
+    """
+    of = scoring.of_class
+    if of is not None and of not in signature.classes:
+        known = ", ".join(map(repr, signature.classes[:MOST_SCORES])) or "none, being a regression"
+        raise InvalidInput(f"the model has no class {of!r}; its classes are {known}", at=("of_class",))
+    match signature.task:
+        case Task.REGRESSION:
+            return [scoring.prediction]
+        case Task.MULTICLASS if of is None:
+            shown = signature.classes if len(signature.classes) <= MOST_SCORES else ()
+            return [scoring.prediction, *(f"{scoring.score}_{label}" for label in shown)]
+        case _:
+            return [scoring.prediction, scoring.score]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
-from engine.models.signature import Feature, FeatureType, Signature
+from engine.models.signature import Feature, FeatureType, Signature, is_number
 from engine.tables.names import no_column, short
 from engine.tables.opening import in_words, opened
 from engine.tables.part import Part
@@ -78,6 +79,13 @@ def batches(parts: Sequence[Part], names: Sequence[str]) -> Iterator[pd.DataFram
         yield _frame(table, places)
 
 
+def copy(parts: Sequence[Part], names: Sequence[str], target: Path) -> None:
+    """Columns of a dataset in one file, for a child that reaches no store; errors as for `frame`."""
+    with pq.ParquetWriter(target, _schema(parts[0], names)) as writer:
+        for table, _ in _pieces(parts, names, None):
+            writer.write_table(table)
+
+
 def given(rows: Sequence[Mapping[str, str | None]], signature: Signature) -> pd.DataFrame:
     """Rows that a person gives as texts, with a column for each feature; what is not named is missing.
 
@@ -97,10 +105,10 @@ def given(rows: Sequence[Mapping[str, str | None]], signature: Signature) -> pd.
 
 
 def _of_texts(feature: Feature, texts: Sequence[str | None]) -> NDArray[Any]:
-    codes = bool(feature.categories) and all(_is_code(value) for value in feature.categories)
+    codes = bool(feature.categories) and all(is_code(value) for value in feature.categories)
     if feature.type is FeatureType.NUMBER or codes:
         return np.array([_number(feature, i, text) for i, text in enumerate(texts)], np.float64)
-    if feature.type is FeatureType.ANY and all(text is None or _is_number(text) for text in texts):
+    if feature.type is FeatureType.ANY and all(text is None or is_number(text) for text in texts):
         return np.array([math.nan if text is None else float(text) for text in texts], np.float64)
     return np.array(texts, object)
 
@@ -108,23 +116,16 @@ def _of_texts(feature: Feature, texts: Sequence[str | None]) -> NDArray[Any]:
 def _number(feature: Feature, i: int, text: str | None) -> float:
     if text is None:
         return math.nan
-    if not _is_number(text):
+    if not is_number(text):
         raise InvalidInput(
             f"{short(feature.name)} is a number for this model, got {short(text)}", at=(i, feature.name)
         )
     return float(text)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _is_code(text: str) -> bool:
+def is_code(text: str) -> bool:
     """Whether a category is a number in its usual form, so that it was one in training ("007" was not)."""
-    return _is_number(text) and text in (repr(float(text)), f"{float(text):.0f}")
+    return is_number(text) and text in (repr(float(text)), f"{float(text):.0f}")
 
 
 def _checked(rows: Sequence[int] | None, parts: Sequence[Part]) -> Places | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 
 from engine.values import Count
 
@@ -74,3 +75,11 @@ class Signature:
     @property
     def names(self) -> Sequence[str]:
         return [feature.name for feature in self.features]
+
+
+def is_number(text: str) -> bool:
+    """Whether a value in its text form is a finite number."""
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False

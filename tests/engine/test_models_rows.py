@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import InvalidInput
-from engine.models.rows import Sample, batches, count, frame, given
+from engine.models.rows import Sample, batches, copy, count, frame, given
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
 
 COUNT = 1_000
@@ -99,6 +99,13 @@ def test_batches_are_all_rows_once(cut, monkeypatch):
     found = list(batches(cut, ["id"]))
     assert max(map(len, found)) == 128
     assert pd.concat(found)["id"].tolist() == list(range(COUNT))
+
+
+def test_a_copy_has_the_columns_that_are_asked_for_in_one_file(cut, tmp_path):
+    copy(cut, ["city", "id"], tmp_path / "copy.parquet")
+    pd.testing.assert_frame_equal(
+        frame([tmp_path / "copy.parquet"], ["city", "id"]), frame(cut, ["city", "id"])
+    )
 
 
 def test_other_types_become_numbers_or_texts(tmp_path):
