@@ -36,7 +36,7 @@ from app.headers import GRAPHIQL_POLICY
 from auth.errors import Unauthenticated
 from db.errors import Full
 from resolvers.context import Context, House
-from resolvers.uploads import disk
+from resolvers.incoming import disk
 from schema import Schema
 from schema.limits import MOST_CHARACTERS
 

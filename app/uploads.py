@@ -1,4 +1,4 @@
-"""PUT /uploads/{ticket}: a file streamed to the address that `requestDatasetUpload` handed out."""
+"""PUT /uploads/{ticket}: a file streamed to the address that `requestDatasetUpload` or `requestModelUpload` handed out."""
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -9,7 +9,7 @@ from db.errors import Busy, Conflict, Full, Limited
 from engine.errors import InvalidInput
 from resolvers.context import Context, House
 from resolvers.ids import global_id
-from resolvers.uploads import receive
+from resolvers.receiving import receive
 from schema.errors import CODES
 
 STATUS: dict[type[Exception], int] = {
@@ -34,7 +34,7 @@ async def put(request: Request) -> Response:
     except ClientDisconnect:
         return refused(400, "the file did not come whole; send it again", "BAD_INPUT")
     content = {
-        "id": global_id("Dataset", row.id),
+        "id": global_id(type(row).__name__, row.id),
         "sha256": row.sha256,
         "bytes": row.bytes,
         "status": row.status,

@@ -4,7 +4,7 @@ The number of the attempt is the fencing token. A worker that was thought dead, 
 or deleted, finds another number or status on the row and stops with `Lost`; nothing of it is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 from sqlmodel import SQLModel, col
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -39,7 +40,11 @@ LOOKS_A_SECOND = 20
 TABLES: dict[t.Subject, type[t.Worked]] = {
     t.Subject.DATASET: t.Dataset,
     t.Subject.ANALYSIS: t.Analysis,
+    t.Subject.ARTIFACT: t.Artifact,
+    t.Subject.PREDICTION: t.Prediction,
 }
+
+Also = Callable[[AsyncSession], Awaitable[None]]
 
 
 class Lost(Exception):
@@ -85,6 +90,15 @@ class Attempt:
         async with self.database.read(self.scope) as session:
             return (await session.scalars(query)).all()
 
+    async def large(self, table: type[t.Worked], column: str) -> Any:
+        """What the row keeps in a large column."""
+        found = await self.rows(
+            own(table, self.scope).where(col(table.id) == self.id).options(undefer(getattr(table, column)))
+        )
+        if not found:
+            raise Lost
+        return getattr(found[0], column)
+
     async def tell(self, steps: list[Step]) -> None:
         """Store the steps that are worth it: each with a partial result, and the last of the others."""
         kept = [step for step in steps[:-1] if step.partial is not None] + steps[-1:]
@@ -101,9 +115,16 @@ class Attempt:
                 await record(session, self.subject, row, _plain(step.partial), interim=step.interim)
         await tell(self.database, self.scope.organization_id)
 
-    async def complete(self, message: str, *, beside: Sequence[SQLModel] = (), **results: Any) -> None:
-        """Store the result and say so, exactly once; `beside` are rows of other tables that belong to it."""
-        await self._end(t.Status.COMPLETED, "completed", message, beside, progress=1.0, **results)
+    async def complete(
+        self, message: str, *, beside: Sequence[SQLModel] = (), also: Also | None = None, **results: Any
+    ) -> None:
+        """Store the result and say so, exactly once.
+
+        Args:
+            beside: rows of other tables that belong to it.
+            also: what else changes with it, in the same transaction.
+        """
+        await self._end(t.Status.COMPLETED, "completed", message, beside, also, progress=1.0, **results)
 
     async def fail(self, reason: str, **results: Any) -> None:
         """Store why there is no result, in words for the person who asked."""
@@ -129,9 +150,15 @@ class Attempt:
         return given_up
 
     async def _end(
-        self, status: t.Status, stage: str, message: str, beside: Sequence[SQLModel] = (), **values: Any
+        self,
+        status: t.Status,
+        stage: str,
+        message: str,
+        beside: Sequence[SQLModel] = (),
+        also: Also | None = None,
+        **values: Any,
     ) -> None:
-        await when_back(partial(self._set, status, stage, message, beside, values))
+        await when_back(partial(self._set, status, stage, message, beside, also, values))
 
     async def _set(
         self,
@@ -139,6 +166,7 @@ class Attempt:
         stage: str,
         message: str,
         beside: Sequence[SQLModel],
+        also: Also | None,
         values: dict[str, Any],
     ) -> None:
         async with self.database.write(self.scope) as session:
@@ -147,6 +175,8 @@ class Attempt:
             for name, value in values.items():
                 setattr(row, name, value)
             session.add_all(beside)
+            if also is not None:
+                await also(session)
             await record(session, self.subject, row)
         await tell(self.database, self.scope.organization_id)
 

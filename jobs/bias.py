@@ -18,6 +18,7 @@ import engine.fairness.interim
 import engine.fairness.parts
 import engine.tables.in_place
 import engine.tables.part
+import jobs.models
 from db.owned import own, owned
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.evidence import Summary
@@ -26,6 +27,7 @@ from engine.fairness.likeness import Likeness
 from engine.fairness.trend import headlines
 from engine.fairness.unused import noted
 from engine.fairness.words import interim
+from engine.models.prediction import Scoring
 from engine.tables.parts import Lake
 from engine.values import ModelType, Step, Tell, portion
 from jobs.attempt import Attempt
@@ -55,6 +57,8 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     content = await _counted_before(attempt, analysis)
     if content is not None:
         made = await compute(attempt, workshop, rejudge, content, *question)
+    elif dataset is not None and analysis.use_model:
+        made = await _by_model(attempt, workshop, dataset, question)
     elif dataset is not None and dataset.uri is not None:
         made = await _of_parts(attempt, workshop, dataset, dataset.uri, question)
     elif dataset is not None and dataset.blob is not None:
@@ -67,6 +71,24 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     if dataset is not None and dataset.profile is not None:
         report = noted(report, dataset.profile, *question)
     await _complete(attempt, (report, kept, reason))
+
+
+async def _by_model(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, question: Question) -> Made:
+    """Let the model score the rows into a table that is gone afterwards, and measure that."""
+    columns, _, options, _ = question
+    scoring = Scoring(
+        prediction=columns.prediction or Scoring.prediction,
+        score=columns.score or "model score",
+        of_class=columns.favorable if columns.score else None,
+        threshold=options.score_threshold,
+    )
+    model_id = attempt.row.model_id
+    async with (
+        jobs.models.model_file(attempt, workshop, model_id) as file,
+        workshop.scratch() as folder,
+    ):
+        table = await jobs.models.scored(attempt, workshop, file, dataset, scoring, folder)
+        return await compute(attempt, workshop, measure, table, *question)
 
 
 def measure(

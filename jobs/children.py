@@ -31,6 +31,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from engine.errors import EngineError
 from engine.values import Step, Tell
+from jobs.confinement import Confinement, confine
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -53,6 +54,7 @@ _PRELOAD = [
     "engine.fairness.analysis",
     "engine.tables.ingest",
     "jobs.tasks",
+    "jobs.warm",
 ]
 
 
@@ -77,6 +79,7 @@ class Running(Generic[Result]):
     """A child at work: its steps as they come, then its result."""
 
     result: "asyncio.Future[Result]"
+    within: Confinement | None = None
     steps: "asyncio.Queue[Step]" = field(default_factory=asyncio.Queue)
     silent: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when all that the child told has come in: it has ended, or is about to."""
@@ -97,17 +100,17 @@ class Running(Generic[Result]):
         try:
             return await self.result
         except MemoryError:
-            raise ChildFailed(_memory()) from None
+            raise ChildFailed(_memory(self.within)) from None
         except TooSlow:
             raise ChildFailed(
-                f"the work took longer than {SECONDS / 60:.0f} minutes and was stopped"
+                f"the work took longer than {_seconds(self.within) / 60:.0f} minutes and was stopped"
             ) from None
         except BrokenProcessPool:  # an idle neighbour was killed
             raise Killed(_STOPPED) from None
         except ProcessExpired as error:
             if error.exitcode in _KILLED:
                 raise Killed(_STOPPED) from None
-            raise ChildFailed(_ended(error.exitcode)) from None
+            raise ChildFailed(_ended(error.exitcode, self.within)) from None
         except OSError as error:  # the child lets no other one pass
             raise ChildFailed("the server has no room left on its disk, so the work was stopped") from error
 
@@ -141,10 +144,34 @@ class Children:
         self, work: Callable[Concatenate[Tell, P], Result], *args: P.args, **kwargs: P.kwargs
     ) -> AsyncIterator[Running[Result]]:
         """Run `work(tell, ...)` in a child; leaving the block kills it when it is still at work."""
+        async with self._run(None, work, args, kwargs) as running:
+            yield running
+
+    @contextlib.asynccontextmanager
+    async def confined(
+        self,
+        within: Confinement,
+        work: Callable[Concatenate[Tell, P], Result],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> AsyncIterator[Running[Result]]:
+        """The same for work that touches what a stranger made: in a child that is kept in."""
+        async with self._run(within, work, args, kwargs) as running:
+            yield running
+
+    @contextlib.asynccontextmanager
+    async def _run(
+        self,
+        within: Confinement | None,
+        work: Callable[..., Result],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> AsyncIterator[Running[Result]]:
         pool = await self._ready()
         token = secrets.token_hex(16)
-        future = pool.schedule(_work, args=[self._address, token, work, args, kwargs], timeout=SECONDS)
-        running: Running[Result] = Running(result=asyncio.wrap_future(future))
+        told = [self._address, token, within, work, args, kwargs]
+        future = pool.schedule(_work, args=told, timeout=_seconds(within))
+        running: Running[Result] = Running(result=asyncio.wrap_future(future), within=within)
         self._heard[token] = running
         try:
             yield running
@@ -205,7 +232,12 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 
 def _work(
-    address: str, token: str, work: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]
+    address: str,
+    token: str,
+    within: Confinement | None,
+    work: Callable[..., Result],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Result:
     with socket.socket(socket.AF_UNIX) as speaker:
         speaker.connect(address)
@@ -217,11 +249,15 @@ def _work(
 
         say(token)
         try:
+            if within is not None:
+                confine(within)
             return work(say, *args, **kwargs)
-        except EngineError:
-            raise
+        except EngineError as error:
+            said: Exception = error
         except Exception as error:  # noqa: BLE001  # whatever it is, the parent is told
-            raise told(error) from None
+            said = told(error)
+        said.__cause__ = said.__context__ = None  # some libraries have these pickled along with it
+        raise said
 
 
 def told(error: Exception) -> Exception:
@@ -256,12 +292,19 @@ def _end_with_worker() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _memory() -> str:
-    return f"the work needed more than {MEMORY_BYTES // 1024**3} GiB of memory and was stopped"
+def _seconds(within: Confinement | None) -> float:
+    return SECONDS if within is None else within.seconds
 
 
-def _ended(exitcode: int | None) -> str:
+def _memory(within: Confinement | None) -> str:
+    most = MEMORY_BYTES if within is None else within.memory_bytes
+    return f"the work needed more than {most // 1024**3} GiB of memory and was stopped"
+
+
+def _ended(exitcode: int | None, within: Confinement | None) -> str:
     if exitcode == -signal.SIGABRT:  # a library that finds no memory gives up
         return _STOPPED
+    if exitcode == -signal.SIGXCPU and within is not None:
+        return f"the work needed more than {within.cpu_s / 60:.0f} minutes of computing and was stopped"
     said = "" if exitcode is None else f" ({exitcode})"
     return f"the process that did the work ended unexpectedly{said}"

@@ -4,20 +4,20 @@ Of a dataset by reference only the last: nothing of it is copied.
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import db.tables as t
 from db.blobs import key
 from db.lake import again
-from engine.errors import EngineError
 from engine.tables import Ingested, Limits, TableFormat
 from engine.tables.in_place import profiled
 from engine.tables.ingest import ingest
 from engine.tables.parts import Lake
 from engine.values import Tell
-from jobs.attempt import Attempt, Lost
-from jobs.children import ChildFailed
+from jobs.attempt import Attempt
 from jobs.work import Workshop, compute
 
 
@@ -26,37 +26,25 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     dataset: t.Dataset = attempt.row
     if dataset.uri is not None:
         found = dataset.uri, workshop.lake, dataset.organization_id, dataset.sha256
-        await _complete(attempt, await compute(attempt, workshop, look, *found), None)
+        await complete(attempt, await compute(attempt, workshop, look, *found), None)
         return
     if dataset.upload is None:
         await attempt.fail("the uploaded file is no longer there, upload it again")
         return
-    try:
-        await _read(attempt, workshop, dataset, dataset.upload)
-    except (EngineError, ChildFailed) as error:  # also a file that the child did not survive
-        await attempt.fail(str(error), upload=None)
-    except Lost:
-        await workshop.discard_ended(attempt, dataset.upload)
-        raise
-    await workshop.blobs.delete(dataset.upload)
+    await workshop.read_upload(attempt, dataset.upload, partial(_read, attempt, workshop, dataset))
 
 
-async def _read(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, upload: str) -> None:
-    async with workshop.file(upload) as source, workshop.scratch() as folder:
+async def _read(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, source: Path) -> None:
+    async with workshop.scratch() as folder:
         target = folder / "table.parquet"
         sha256, ingested = await compute(attempt, workshop, read, source, target, dataset.format)
         blob = key(dataset.organization_id, sha256, ".parquet")
-        await workshop.blobs.put_file(blob, target)
-        try:
-            await _complete(attempt, ingested, blob)
-        except Lost:
-            await workshop.discard_unused(attempt, blob)
-            raise
-        if not await workshop.blobs.exists(blob):  # its last other user was deleted a moment ago
-            await workshop.blobs.put_file(blob, target)
+        async with workshop.kept(attempt, blob, target):
+            await complete(attempt, ingested, blob)
 
 
-async def _complete(attempt: Attempt, ingested: Ingested, blob: str | None) -> None:
+async def complete(attempt: Attempt, ingested: Ingested, blob: str | None, **more: Any) -> None:
+    """Store what was found in a table, and where it is."""
     profile = ingested.profile
     await attempt.complete(
         f"Ready: {profile.rows:,} rows in {len(profile.columns)} columns",
@@ -66,6 +54,7 @@ async def _complete(attempt: Attempt, ingested: Ingested, blob: str | None) -> N
         preview=ingested.preview,
         blob=blob,
         upload=None,
+        **more,
     )
 
 

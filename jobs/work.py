@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +12,12 @@ from sqlmodel import col
 import db.tables as t
 from db.blobs import Blobs
 from db.owned import own
+from engine.errors import EngineError
 from engine.tables.parts import Lake
 from engine.values import Step
 from jobs.attempt import Attempt, Lost
-from jobs.children import Children
+from jobs.children import ChildFailed, Children
+from jobs.confinement import Confinement
 from jobs.parts import Crew
 
 Result = TypeVar("Result")
@@ -50,16 +52,36 @@ class Workshop:
             await self.blobs.open_to(key, folder / "blob")
             yield folder / "blob"
 
-    async def discard_ended(self, attempt: Attempt, upload: str) -> None:
-        """Delete an uploaded file that nobody will read any more: its dataset was cancelled or deleted."""
-        rows = await attempt.rows(own(t.Dataset, attempt.scope).where(col(t.Dataset.id) == attempt.id))
-        if all(dataset.status.ended for dataset in rows):
-            await self.blobs.delete(upload)
+    @contextlib.asynccontextmanager
+    async def kept(self, attempt: Attempt, blob: str, file: Path) -> AsyncIterator[None]:
+        """Around what completes a row with a file: it is stored before, and not kept when the work is lost."""
+        await self.blobs.put_file(blob, file)
+        try:
+            yield
+        except Lost:
+            table = _with_file(attempt)
+            if not await attempt.rows(own(table, attempt.scope).where(col(table.blob) == blob)):
+                await self.blobs.delete(blob)
+            raise
+        if not await self.blobs.exists(blob):  # its last other user was deleted a moment ago
+            await self.blobs.put_file(blob, file)
 
-    async def discard_unused(self, attempt: Attempt, blob: str) -> None:
-        """Delete a table that was stored for a dataset which then no longer wanted it, unless another has it."""
-        if not await attempt.rows(own(t.Dataset, attempt.scope).where(col(t.Dataset.blob) == blob)):
-            await self.blobs.delete(blob)
+    async def read_upload(
+        self, attempt: Attempt, upload: str, read: Callable[[Path], Awaitable[None]]
+    ) -> None:
+        """Let `read` complete a row from its uploaded file, which goes afterwards; a bad file fails it in words."""
+        try:
+            async with self.file(upload) as source:
+                await read(source)
+        except (EngineError, ChildFailed) as error:  # also a file that the child did not survive
+            await attempt.fail(str(error), upload=None)
+        except Lost:
+            table = _with_file(attempt)
+            rows = await attempt.rows(own(table, attempt.scope).where(col(table.id) == attempt.id))
+            if all(row.status.ended for row in rows):  # cancelled or deleted: nobody will read it any more
+                await self.blobs.delete(upload)
+            raise
+        await self.blobs.delete(upload)
 
     @contextlib.asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
@@ -68,9 +90,25 @@ class Workshop:
             yield Path(folder)
 
 
-async def compute(attempt: Attempt, workshop: Workshop, work: Callable[..., Result], *args: Any) -> Result:
-    """Run `work(tell, *args)` in a child and store its steps; Lost kills the child at once."""
-    async with workshop.children.run(work, *args) as child:
+def _with_file(attempt: Attempt) -> type[t.Dataset] | type[t.Artifact]:
+    return t.Artifact if attempt.subject is t.Subject.ARTIFACT else t.Dataset
+
+
+async def compute(
+    attempt: Attempt,
+    workshop: Workshop,
+    work: Callable[..., Result],
+    *args: Any,
+    within: Confinement | None = None,
+) -> Result:
+    """Run `work(tell, *args)` in a child and store its steps; Lost kills the child at once.
+
+    Args:
+        within: for work that touches what a stranger made; the child is kept in.
+    """
+    children = workshop.children
+    running = children.run(work, *args) if within is None else children.confined(within, work, *args)
+    async with running as child:
         looks = 0
         while not child.result.done():
             steps = await child.news(LOOK_SECONDS)

@@ -1,7 +1,7 @@
 """Bias analyses: starting, judging again, reading, cancelling and deleting them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -18,12 +18,15 @@ from db.owned import one, one_to_change
 from engine.errors import InvalidInput, within
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.metrics import metrics_of
+from engine.models.prediction import Scoring, added
+from engine.models.signature import Signature, Task
 from engine.tables.names import no_column
 from resolvers.context import Info
 from resolvers.ids import global_id, key
 from resolvers.lists import page
 from resolvers.paging import MOMENTS, USUAL_PAGE, Order, Page, Slice
 from resolvers.removal import Removal
+from resolvers.scoring import refuse_misfit, signature_of
 
 
 class AnalysisOrder(StrEnum):
@@ -58,6 +61,9 @@ class NewAnalysis:
     type: AnalysisType
     columns: BiasColumns
     options: BiasOptions | None = None
+    use_model: bool = False
+    """Let the model's file score the rows, in place of a column with its prediction: `columns` then names neither
+    prediction nor score. The scores are those of the favourable class, and predictions follow `scoreThreshold`."""
 
 
 async def start(info: Info, input: NewAnalysis, idempotency_key: str | None = None) -> t.Analysis:
@@ -83,8 +89,9 @@ async def rejudge(info: Info, id: ID, options: BiasOptions, idempotency_key: str
         model_id=global_id("Model", base.model_id),
         dataset_id=global_id("Dataset", base.dataset_id),
         type=base.type,
-        columns=base.columns,
+        columns=replace(base.columns, prediction=None, score=None) if base.use_model else base.columns,
         options=options,
+        use_model=base.use_model,
     )
     return await _start(info, asked, idempotency_key, base.id)
 
@@ -99,6 +106,9 @@ async def _start(
         model = await one(session, t.Model, viewer.scope, key(t.Model, input.model_id, at="model_id"))
         asked_of = key(t.Dataset, input.dataset_id, at="dataset_id")
         dataset = await one(session, t.Dataset, viewer.scope, asked_of, "profile")
+        if input.use_model:
+            signature = await signature_of(session, viewer.scope, input.model_id)
+            input = replace(input, columns=_by_model(input.columns, dataset, signature))
         row = _row(viewer, model, dataset, input, asked_key, based_on_id)
         before = await jobs.queue.asked_before(session, t.Analysis, viewer.scope, asked_key)
         if before is not None:
@@ -227,13 +237,46 @@ def _row(
         type=input.type,
         columns=input.columns,
         options=input.options or BiasOptions(),
+        use_model=input.use_model,
         based_on_id=based_on_id,
     )
 
 
+def _by_model(columns: BiasColumns, dataset: t.Dataset, signature: Signature) -> BiasColumns:
+    """The columns with those that the model will make, under names that the dataset leaves free."""
+    named = next((role for role in ("prediction", "score") if getattr(columns, role) is not None), None)
+    if named is not None:
+        raise InvalidInput(f"the model makes the {named}; name no column for it", at=("columns", named))
+    if dataset.profile is not None:
+        refuse_misfit(signature, dataset.profile)
+    taken = (
+        {column.name.strip().casefold() for column in dataset.profile.columns} if dataset.profile else set()
+    )
+    scoring = Scoring(
+        prediction=_free("prediction", taken), score=_free("score", taken), of_class=columns.favorable
+    )
+    if signature.task is not Task.REGRESSION:
+        with within("columns"):
+            _refuse_class(scoring, signature)
+    several = signature.task is Task.MULTICLASS and columns.favorable is None
+    score = None if several or signature.task is Task.REGRESSION else scoring.score
+    return replace(columns, prediction=scoring.prediction, score=score)
+
+
+def _refuse_class(scoring: Scoring, signature: Signature) -> None:
+    try:
+        added(signature, scoring)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), at=("favorable",)) from None
+
+
+def _free(name: str, taken: set[str]) -> str:
+    return name if name not in taken else _free(f"model {name}", taken)
+
+
 def _same(before: t.Analysis, now: t.Analysis) -> t.Analysis:
     def asked(row: t.Analysis) -> tuple[object, ...]:
-        about = row.model_id, row.dataset_id, row.type, row.based_on_id
+        about = row.model_id, row.dataset_id, row.type, row.based_on_id, row.use_model
         return *about, _plain(row.columns), _plain(row.options)
 
     if asked(before) != asked(now):
@@ -251,6 +294,8 @@ def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
     if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
         raise Conflict(f"the dataset is {dataset.status}, an analysis needs one that is completed")
     names = [column.name for column in dataset.profile.columns]
+    if row.use_model:
+        names += [name for name in (row.columns.prediction, row.columns.score) if name is not None]
     for at, column in row.columns.places():
         if column not in names:
             raise no_column(column, names, ("columns", *at))

@@ -72,7 +72,7 @@ class Context:
     connection_params: dict[str, object] | None = None
     stream: Stream = field(default_factory=Stream)
     _viewer: Viewer | None = None
-    _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
+    _loaders: dict[Any, DataLoader[Any, Any]] = field(default_factory=dict)
 
     def fresh(self) -> "Context":
         """The same caller with nothing loaded: one for each operation."""
@@ -157,11 +157,11 @@ class Context:
 
         return await self._loader((table, column), load).load(row.id)
 
-    async def children(self, table: type[Row], key: str, parent: UUID, part: Slice[Row]) -> Page[Row]:
+    async def children(self, table: type[Row], key: str, parent: UUID | str, part: Slice[Row]) -> Page[Row]:
         """One page of the rows whose column `key` is `parent`; one query however many parents ask."""
 
-        async def load(parents: list[UUID]) -> list[Page[Row]]:
-            found: dict[UUID, list[Row]] = defaultdict(list)
+        async def load(parents: list[UUID | str]) -> list[Page[Row]]:
+            found: dict[UUID | str, list[Row]] = defaultdict(list)
             async with self.read() as session:
                 for row in await session.scalars(sliced(table, self.viewer.scope, part, key, parents)):
                     found[getattr(row, key)].append(row)
@@ -184,7 +184,7 @@ class Context:
                 return await session.scalar(count(part)) or 0
         key, parent = page.of
 
-        async def load(parents: list[UUID]) -> list[int]:
+        async def load(parents: list[UUID | str]) -> list[int]:
             async with self.read() as session:
                 found = {row[0]: row[1] for row in await session.execute(counts(part, key, parents))}
             return [found.get(parent, 0) for parent in parents]
@@ -192,7 +192,7 @@ class Context:
         total: int = await self._loader(("count", key, part), load).load(parent)
         return total
 
-    def _loader(self, of: Any, load: Any) -> DataLoader[UUID, Any]:
+    def _loader(self, of: Any, load: Any) -> DataLoader[Any, Any]:
         found = self._loaders.get(of)
         if found is None:
             found = self._loaders[of] = DataLoader(load)

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import strawberry
-from sqlmodel import col
 from strawberry import ID
 
 import db.tables as t
-from db.owned import one, one_to_change, own
+from db.owned import one, one_to_change
 from engine.tables import ColumnProfile, Preview, TableProfile
-from resolvers.context import Context, Info
+from resolvers.context import Info
 from resolvers.ids import key
 from resolvers.lists import ListOrder, is_, named, registered
 from resolvers.paging import USUAL_PAGE, Page
@@ -97,19 +96,4 @@ async def archive(info: Info, id: ID, archived: bool = True) -> t.Dataset:
 
 async def delete(info: Info, id: ID) -> Removal:
     """Delete a dataset and its rows; one that analyses refer to is archived instead."""
-    removal, row = await remove(info.context, t.Dataset, id)
-    if removal.deleted:
-        await _forget_blobs(info.context, row)
-    return removal
-
-
-async def _forget_blobs(context: Context, row: t.Dataset) -> None:
-    if row.upload is not None:
-        await context.house.blobs.delete(row.upload)
-    if row.blob is None:
-        return
-    async with context.read() as session:
-        others = own(t.Dataset, context.viewer.scope).where(col(t.Dataset.blob) == row.blob)
-        shared = await session.scalar(others.limit(1)) is not None
-    if not shared:
-        await context.house.blobs.delete(row.blob)
+    return await remove(info.context, t.Dataset, id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 import strawberry
 from sqlalchemy.exc import IntegrityError
@@ -9,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry import ID
 
 import db.tables as t
+from auth.permissions import Viewer
 from db.errors import Conflict
 from db.owned import one, one_to_change
 from engine.errors import InvalidInput
+from engine.models.card import CardCompleteness, ModelCard
 from resolvers.context import Info
 from resolvers.ids import key
 from resolvers.lists import ListOrder, is_, named, registered
@@ -54,6 +57,8 @@ class ModelChanges:
     description: str | None = None
     features: Sequence[str] | None = None
     owner_id: ID | None = None
+    card: ModelCard | None = None
+    """The whole card: what it leaves out is empty afterwards."""
 
 
 async def models(
@@ -80,10 +85,33 @@ async def of_analysis(analysis: strawberry.Parent[t.Analysis], info: Info) -> t.
     return await info.context.one(t.Model, analysis.model_id)
 
 
+def card(model: strawberry.Parent[t.Model]) -> ModelCard:
+    """What people should know of it beyond its numbers; changed with updateModel."""
+    return model.card or ModelCard()
+
+
+def card_completeness(model: strawberry.Parent[t.Model]) -> CardCompleteness:
+    """How much of the card is written, and what is missing."""
+    return card(model).completeness()
+
+
+async def of_artifact(artifact: strawberry.Parent[t.Artifact], info: Info) -> t.Model | None:
+    """The model whose file it is."""
+    return await info.context.one(t.Model, artifact.model_id)
+
+
 async def register(info: Info, input: NewModel) -> t.Model:
     """Register a model; whoever registers it owns it."""
-    viewer = info.context.viewer
-    row = t.Model(
+    row = made(info.context.viewer, input)
+    async with info.context.write() as session:
+        await add(session, row)
+    return row
+
+
+def made(viewer: Viewer, input: NewModel, id: UUID | None = None) -> t.Model:
+    """The row of a new model, not yet stored."""
+    return t.Model(
+        id=id or uuid4(),
         organization_id=viewer.organization_id,
         owner_id=viewer.user_id,
         name=words("name", input.name, LONGEST_NAME),
@@ -92,10 +120,12 @@ async def register(info: Info, input: NewModel) -> t.Model:
         description=description(input.description),
         features=_features(input.features),
     )
-    async with info.context.write() as session:
-        session.add(row)
-        await _unique(session, row)
-    return row
+
+
+async def add(session: AsyncSession, row: t.Model) -> None:
+    """Store a new model, unless there is one of the same name and version."""
+    session.add(row)
+    await _unique(session, row)
 
 
 async def update(info: Info, id: ID, changes: ModelChanges) -> t.Model:
@@ -114,6 +144,8 @@ async def update(info: Info, id: ID, changes: ModelChanges) -> t.Model:
         if changes.owner_id is not None:
             owner = await one(session, t.User, scope, key(t.User, changes.owner_id, at="owner_id"))
             row.owner_id = owner.id
+        if changes.card is not None:
+            row.card = changes.card
         row.updated_at = t.now()
         await _unique(session, row)
     return row
@@ -125,9 +157,8 @@ async def archive(info: Info, id: ID, archived: bool = True) -> t.Model:
 
 
 async def delete(info: Info, id: ID) -> Removal:
-    """Delete a model; one that analyses refer to is archived instead."""
-    removal, _ = await remove(info.context, t.Model, id)
-    return removal
+    """Delete a model with its file; one that analyses refer to is archived instead."""
+    return await remove(info.context, t.Model, id)
 
 
 async def _unique(session: AsyncSession, row: t.Model) -> None:

@@ -21,8 +21,10 @@ from resolvers.paging import Page
 OPENED_BY: Mapping[str, tuple[type[t.Owned], Permission]] = MappingProxyType(
     {
         "Model": (t.Model, Permission.MODEL_READ),
+        "Artifact": (t.Artifact, Permission.MODEL_READ),
         "Dataset": (t.Dataset, Permission.DATASET_READ),
         "Analysis": (t.Analysis, Permission.ANALYSIS_READ),
+        "Prediction": (t.Prediction, Permission.ANALYSIS_READ),
         "User": (t.User, Permission.USER_READ),
     }
 )

@@ -73,7 +73,7 @@ class Page(Generic[Item]):
     edges: Sequence[Edge[Item]]
     page_info: PageInfo
     part: "Slice[Item]"
-    of: tuple[str, UUID] | None = None
+    of: tuple[str, UUID | str] | None = None
     """For a list below a row: the column that names the row, and the row."""
 
 
@@ -109,7 +109,7 @@ class Slice(Generic[Item]):
         column = getattr(table, self.order.column)
         return [column.desc() if self.order.descending else column.asc(), table.id.asc()]
 
-    def page(self, rows: Sequence[Item], of: tuple[str, UUID] | None = None) -> Page[Item]:
+    def page(self, rows: Sequence[Item], of: tuple[str, UUID | str] | None = None) -> Page[Item]:
         """The page made of these rows, which are one more than asked for if there is a next page."""
         shown = rows[: self.first]
         edges = [Edge(node=row, cursor=self._cursor(row)) for row in shown]
@@ -143,7 +143,7 @@ def whole(part: Slice[Row]) -> SelectOfScalar[Row]:
 
 
 def sliced(
-    table: type[Row], scope: Scope, part: Slice[Row], key: str, parents: Sequence[UUID]
+    table: type[Row], scope: Scope, part: Slice[Row], key: str, parents: Sequence[UUID | str]
 ) -> SelectOfScalar[Row]:
     """The rows of one page and one more, for each of the parents, in one query."""
     place = func.row_number().over(partition_by=getattr(table, key), order_by=part.sorted(table))
@@ -162,7 +162,7 @@ def count(part: Slice[Any]) -> Executable:
     return part.every().with_only_columns(func.count())
 
 
-def counts(part: Slice[Any], key: str, parents: Sequence[UUID]) -> Executable:
+def counts(part: Slice[Any], key: str, parents: Sequence[UUID | str]) -> Executable:
     """Counts the whole lists below each of the parents, in one query; a parent without rows is left out."""
     column = getattr(part.table, key)
     return part.every().where(column.in_(parents)).with_only_columns(column, func.count()).group_by(column)

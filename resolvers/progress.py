@@ -27,10 +27,20 @@ from resolvers.context import Context, Info
 from resolvers.ids import global_id, parts
 
 TABLES: Mapping[t.Subject, type[t.Worked]] = MappingProxyType(
-    {t.Subject.DATASET: t.Dataset, t.Subject.ANALYSIS: t.Analysis}
+    {
+        t.Subject.DATASET: t.Dataset,
+        t.Subject.ANALYSIS: t.Analysis,
+        t.Subject.ARTIFACT: t.Artifact,
+        t.Subject.PREDICTION: t.Prediction,
+    }
 )
 SEEN_WITH: Mapping[t.Subject, Permission] = MappingProxyType(
-    {t.Subject.DATASET: Permission.DATASET_READ, t.Subject.ANALYSIS: Permission.ANALYSIS_READ}
+    {
+        t.Subject.DATASET: Permission.DATASET_READ,
+        t.Subject.ANALYSIS: Permission.ANALYSIS_READ,
+        t.Subject.ARTIFACT: Permission.MODEL_READ,
+        t.Subject.PREDICTION: Permission.ANALYSIS_READ,
+    }
 )
 AT_A_TIME = 100
 

@@ -2,17 +2,19 @@
 
 import strawberry
 
+import resolvers.artifacts
 import resolvers.bias
 import resolvers.datasets
 import resolvers.identity
 import resolvers.models
 import resolvers.references
+import resolvers.scoring
 import resolvers.uploads
 from auth.permissions import Open, Permission
+from resolvers.incoming import UploadTicket
 from resolvers.removal import Removal
-from resolvers.uploads import UploadTicket
 from schema.fields import door
-from schema.rows import Analysis, Dataset, Model, SignedIn
+from schema.rows import Analysis, Artifact, Dataset, Model, Prediction, SignedIn
 
 
 @strawberry.type
@@ -25,6 +27,12 @@ class Mutation:
     update_model: Model | None = door(resolvers.models.update, allow=Permission.MODEL_WRITE)
     archive_model: Model | None = door(resolvers.models.archive, allow=Permission.MODEL_WRITE)
     delete_model: Removal | None = door(resolvers.models.delete, allow=Permission.MODEL_WRITE)
+    upload_model: Artifact | None = door(resolvers.artifacts.upload, allow=Permission.MODEL_WRITE)
+    request_model_upload: UploadTicket | None = door(
+        resolvers.artifacts.request_upload, allow=Permission.MODEL_WRITE
+    )
+    cancel_model_upload: Artifact | None = door(resolvers.artifacts.cancel, allow=Permission.MODEL_WRITE)
+    predict: Prediction | None = door(resolvers.scoring.predict, allow=Permission.ANALYSIS_CREATE)
 
     upload_dataset: Dataset | None = door(resolvers.uploads.upload, allow=Permission.DATASET_WRITE)
     request_dataset_upload: UploadTicket | None = door(
@@ -32,6 +40,7 @@ class Mutation:
     )
     register_dataset: Dataset | None = door(resolvers.references.register, allow=Permission.DATASET_WRITE)
     cancel_dataset: Dataset | None = door(resolvers.uploads.cancel, allow=Permission.DATASET_WRITE)
+    score_dataset: Dataset | None = door(resolvers.scoring.score, allow=Permission.DATASET_WRITE)
     update_dataset: Dataset | None = door(resolvers.datasets.update, allow=Permission.DATASET_WRITE)
     archive_dataset: Dataset | None = door(resolvers.datasets.archive, allow=Permission.DATASET_WRITE)
     delete_dataset: Removal | None = door(resolvers.datasets.delete, allow=Permission.DATASET_WRITE)

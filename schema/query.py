@@ -7,9 +7,13 @@ import resolvers.datasets
 import resolvers.identity
 import resolvers.models
 import resolvers.nodes
+import resolvers.scoring
 import resolvers.trends
+import resolvers.versions
 from auth.permissions import Open, Permission
 from engine.fairness.comparison import ReportComparison
+from engine.models.matching import ModelFit
+from resolvers.versions import ModelComparison
 from schema.fields import door
 from schema.rows import Analysis, Connection, Dataset, Model, Node, Organization, User
 
@@ -23,6 +27,10 @@ class Query:
     organization: Organization | None = door(resolvers.identity.organization, allow=Open.SIGNED_IN)
     model: Model | None = door(resolvers.models.model, allow=Permission.MODEL_READ)
     models: Connection[Model] | None = door(resolvers.models.models, allow=Permission.MODEL_READ)
+    compare_models: ModelComparison | None = door(
+        resolvers.versions.compare_models, allow=Permission.MODEL_READ
+    )
+    model_fits: ModelFit | None = door(resolvers.scoring.model_fits, allow=Permission.MODEL_READ)
     dataset: Dataset | None = door(resolvers.datasets.dataset, allow=Permission.DATASET_READ)
     datasets: Connection[Dataset] | None = door(resolvers.datasets.datasets, allow=Permission.DATASET_READ)
     analysis: Analysis | None = door(resolvers.bias.analysis, allow=Permission.ANALYSIS_READ)

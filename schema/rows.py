@@ -4,6 +4,7 @@ Resolvers return rows; a face only names what of the row is visible. Columns lef
 do not exist for the outside. A door that leads elsewhere may be denied, so what it gives is nullable.
 """
 
+import inspect
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -11,6 +12,7 @@ import strawberry
 from strawberry import ID
 
 import db.tables as t
+import resolvers.artifacts
 import resolvers.bias
 import resolvers.datasets
 import resolvers.identity
@@ -18,9 +20,15 @@ import resolvers.models
 import resolvers.nodes
 import resolvers.paging
 import resolvers.progress
+import resolvers.scoring
 import resolvers.trends
+import resolvers.versions
 from auth.permissions import Permission
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
+from engine.models.card import CardCompleteness
+from engine.models.card import ModelCard as ModelCardInput
+from engine.models.prediction import Predicted
+from engine.models.signature import ModelFormat, Signature
 from engine.tables import ColumnProfile, TableFormat
 from engine.values import Count, ModelType
 from resolvers.trends import TrendPoint
@@ -155,9 +163,23 @@ class Analysis(Job, Node):
     columns: AnalysisColumns
     options: AnalysisOptions
     report: BiasReport | None = computed(resolvers.bias.report)
+    use_model: bool
+    """Whether the model's file scored the rows; prediction and score in `columns` are then its own."""
     based_on_id: ID | None = computed(resolvers.bias.based_on)
     model: "Model | None" = door(resolvers.models.of_analysis, allow=Permission.MODEL_READ)
     dataset: "Dataset | None" = door(resolvers.datasets.of_analysis, allow=Permission.DATASET_READ)
+
+
+@strawberry.type
+class DatasetScoring:
+    """How the columns are made that a scored dataset has more than the one it was made from."""
+
+    prediction: str
+    """Name of the column with the predicted class or value."""
+    score: str
+    """Name of the column with the score of one class, or the start of the names of several."""
+    of_class: str | None
+    threshold: float
 
 
 @face(t.Dataset)
@@ -179,7 +201,35 @@ class Dataset(Job, Node):
         resolvers.datasets.preview, allow=Permission.DATASET_PREVIEW
     )
     archived_at: datetime | None
+    scoring: "DatasetScoring | None"
+    """How a model made it of another dataset; null of one that was uploaded or registered."""
+    scored_from: "Dataset | None" = door(resolvers.scoring.scored_from, allow=Permission.DATASET_READ)
+    scored_by: "Model | None" = door(resolvers.scoring.scored_by, allow=Permission.MODEL_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.of_dataset, allow=Permission.ANALYSIS_READ)
+
+
+@strawberry.type(description=inspect.getdoc(ModelCardInput))
+class ModelCard:
+    intended_use: str
+    limits: str
+    training_data: str
+    evaluation: str
+    ethical_considerations: str
+    owners: list[str]
+    contact: str
+    licence: str
+
+
+@face(t.Artifact)
+class Artifact(Job, Node):
+    format: ModelFormat | None
+    """Known once the file is read."""
+    sha256: str
+    bytes: Count
+    signature: Signature | None = computed(resolvers.artifacts.signature)
+    tried: str | None
+    """What it answered to a row that was made up, in words; the file is scored with once before it is accepted."""
+    model: "Model | None" = door(resolvers.models.of_artifact, allow=Permission.MODEL_READ)
 
 
 @face(t.Model)
@@ -192,11 +242,24 @@ class Model(Node):
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+    predictions: "Connection[Prediction] | None" = door(
+        resolvers.scoring.of_model, allow=Permission.ANALYSIS_READ
+    )
     owner: User | None = door(resolvers.identity.owner, allow=Permission.USER_READ)
+    card: ModelCard = computed(resolvers.models.card)
+    card_completeness: CardCompleteness = computed(resolvers.models.card_completeness)
+    artifact: Artifact | None = door(resolvers.artifacts.of_model, allow=Permission.MODEL_READ)
+    versions: "Connection[Model] | None" = door(resolvers.versions.versions, allow=Permission.MODEL_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.of_model, allow=Permission.ANALYSIS_READ)
     fairness_trend: list[TrendPoint] | None = door(
         resolvers.trends.fairness_trend, allow=Permission.ANALYSIS_READ
     )
+
+
+@face(t.Prediction)
+class Prediction(Job, Node):
+    answers: list[Predicted] | None = computed(resolvers.scoring.answers)
+    model: Model | None = door(resolvers.scoring.model_of, allow=Permission.MODEL_READ)
 
 
 @face(t.Event)

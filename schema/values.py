@@ -7,14 +7,23 @@ from strawberry.types.scalar import ScalarDefinition
 
 import engine.fairness as f
 import engine.fairness.comparison as c
+import engine.models.card as k
+import engine.models.comparison as x
+import engine.models.matching as g
+import engine.models.prediction as y
+import engine.models.signature as s
 import engine.tables as e
+import resolvers.artifacts as a
 import resolvers.bias as b
 import resolvers.datasets as d
+import resolvers.incoming as i
 import resolvers.models as m
 import resolvers.paging as p
 import resolvers.references as n
+import resolvers.scoring as z
 import resolvers.trends as r
 import resolvers.uploads as u
+import resolvers.versions as v
 from db.tables import Role, Status, Subject
 from engine.values import Count, ModelType
 from resolvers.lists import ListOrder
@@ -34,6 +43,11 @@ CHOICES = (
     f.Urgency,
     c.Direction,
     e.TableFormat,
+    s.ModelFormat,
+    s.FeatureType,
+    s.Task,
+    g.MismatchKind,
+    k.CardPart,
     e.ColumnType,
     e.RoleHint,
     ListOrder,
@@ -59,9 +73,19 @@ VALUES = (
     r.TrendPoint,
     e.ValueCount,
     e.ColumnProfile,
+    s.Feature,
+    s.Signature,
+    x.FeatureChange,
+    x.SignatureComparison,
+    g.Mismatch,
+    g.ModelFit,
+    y.ClassScore,
+    y.Predicted,
+    k.CardCompleteness,
+    v.ModelComparison,
     p.PageInfo,
     Removal,
-    u.UploadTicket,
+    i.UploadTicket,
 )
 INPUTS = (
     f.BiasColumns,
@@ -69,9 +93,15 @@ INPUTS = (
     f.Bands,
     f.Reference,
     f.BiasOptions,
+    k.ModelCard,
+    y.FeatureValue,
+    y.GivenRow,
+    y.Scoring,
+    z.NewScoring,
     m.ModelFilter,
     d.DatasetFilter,
     m.NewModel,
+    a.NewArtifact,
     m.ModelChanges,
     d.DatasetChanges,
     b.AnalysisFilter,
@@ -80,6 +110,12 @@ INPUTS = (
     n.NewReference,
 )
 """What clients send: named with Input at the end, as people expect."""
+NAMES: dict[type, str] = {
+    s.Task: "ModelTask",
+    s.Feature: "ModelFeature",
+    s.Signature: "ModelSignature",
+}
+"""Classes whose own names say too little outside of their package."""
 
 
 def _whole(value: object) -> int:
@@ -98,9 +134,9 @@ SCALARS: dict[object, ScalarDefinition] = {
 }
 
 for choice in CHOICES:
-    strawberry.enum(choice, description=inspect.getdoc(choice))
+    strawberry.enum(choice, name=NAMES.get(choice), description=inspect.getdoc(choice))
 for value in VALUES:
-    strawberry.type(value, description=inspect.getdoc(value))
+    strawberry.type(value, name=NAMES.get(value), description=inspect.getdoc(value))
     describe(value)
 for options in INPUTS:
     strawberry.input(options, name=f"{options.__name__}Input", description=inspect.getdoc(options))

@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
 from engine.errors import InvalidInput
 
 LONGEST_TEXT = 10_000
 MOST_OWNERS = 50
+
+
+class CardPart(StrEnum):
+    """A part of a model card."""
+
+    INTENDED_USE = "intended_use"
+    LIMITS = "limits"
+    TRAINING_DATA = "training_data"
+    EVALUATION = "evaluation"
+    ETHICAL_CONSIDERATIONS = "ethical_considerations"
+    OWNERS = "owners"
+    CONTACT = "contact"
+    LICENCE = "licence"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +56,8 @@ class ModelCard:
                 )
 
     def completeness(self) -> "CardCompleteness":
-        names = [each.name for each in fields(self)]
-        missing = tuple(name for name in names if not _written(getattr(self, name)))
-        return CardCompleteness(share=1 - len(missing) / len(names), missing=missing)
+        missing = tuple(part for part in CardPart if not _written(getattr(self, part)))
+        return CardCompleteness(share=1 - len(missing) / len(CardPart), missing=missing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +66,8 @@ class CardCompleteness:
 
     share: float
     """Of its parts, in [0, 1]."""
-    missing: tuple[str, ...]
-    """Names of the parts that say nothing yet."""
+    missing: tuple[CardPart, ...]
+    """The parts that say nothing yet."""
 
 
 def _written(given: str | Sequence[str]) -> bool:

@@ -64,8 +64,8 @@ class Scoring:
     prediction: str = "prediction"
     """Name of the column with the predicted class or value."""
     score: str = "score"
-    """Name of the column with the score of one class; with more than two and no `of_class` there is one for each, named
-    `score_` and the class. A regression has none."""
+    """Name of the column with the score of one class; with more than two and no `ofClass` there is one for each, named
+    by this, `_` and the class. A regression has none."""
     of_class: str | None = None
     """The class whose score it is, such as the favourable one; by default the second of two."""
     threshold: float = 0.5

@@ -18,10 +18,22 @@ from pydantic import TypeAdapter
 import db.tables as t
 from db.blobs import Blobs
 from engine.fairness import BiasColumns, BiasOptions, BiasReport
+from engine.models.prediction import Predicted
+from engine.models.signature import Feature, FeatureType
 from engine.tables import TableProfile
 from resolvers.ids import global_id
 from tests import walk
-from tests.builders import STORED, a_dataset, a_model, an_analysis, an_event, keep
+from tests.builders import (
+    STORED,
+    a_dataset,
+    a_model,
+    a_prediction,
+    a_signature,
+    an_analysis,
+    an_artifact,
+    an_event,
+    keep,
+)
 from tests.client import LOANS
 from tests.walk import Door, entrances, id_places
 
@@ -48,10 +60,12 @@ def ours(url, people) -> dict[str, str]:
     """Our organization's rows, by kind."""
     person = people["admin"]
     model, dataset = a_model(person), a_dataset(person, COLUMNS)
+    dataset.scored_from_id, dataset.model_id = dataset.id, model.id
     analysis = an_analysis(person, model, dataset)
-    keep(url, model, dataset, analysis, an_event(person, 1, t.Subject.ANALYSIS, analysis))
+    more = an_artifact(person, model), a_prediction(person, model)
+    keep(url, model, dataset, analysis, *more, an_event(person, 1, t.Subject.ANALYSIS, analysis))
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset))
-    return ids(person, model, dataset, analysis)
+    return ids(person, model, dataset, analysis, *more)
 
 
 @pytest.fixture
@@ -87,8 +101,23 @@ def theirs(url, people, settings) -> dict[str, str]:
         options=BiasOptions(seed=1),
         report=sung(BiasReport, "bias_report", "race", "white", "approved"),
     )
+    dataset.scored_from_id, dataset.model_id = dataset.id, model.id
+    signature = a_signature(
+        kind=CANARY, features=(Feature(name=f"{CANARY}_1", type=FeatureType.ANY),), classes=(CANARY,)
+    )
+    artifact = an_artifact(person, model, message=CANARY, tried=CANARY, signature=signature)
+    answers = (Predicted(prediction=CANARY),)
+    prediction = a_prediction(person, model, message=CANARY, answers=answers)
     told = {"message": CANARY, "stage": CANARY}
-    keep(url, model, dataset, analysis, an_event(person, 1, t.Subject.ANALYSIS, analysis, **told))
+    keep(
+        url,
+        model,
+        dataset,
+        analysis,
+        artifact,
+        prediction,
+        an_event(person, 1, t.Subject.ANALYSIS, analysis, **told),
+    )
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset, **told))
     blobs = Blobs.at(settings.datasets)
     assert dataset.blob is not None
@@ -96,7 +125,7 @@ def theirs(url, people, settings) -> dict[str, str]:
     assert kept is not None
     kept.parent.mkdir(parents=True)
     kept.write_text(CANARY)
-    return ids(person, model, dataset, analysis)
+    return ids(person, model, dataset, analysis, artifact, prediction)
 
 
 def sung(kind: Any, name: str, *words: str) -> Any:
@@ -108,10 +137,10 @@ def sung(kind: Any, name: str, *words: str) -> Any:
     return TypeAdapter(kind).validate_json(content)
 
 
-def ids(person, model, dataset, analysis) -> dict[str, str]:
-    rows = {"Model": model.id, "Dataset": dataset.id, "Analysis": analysis.id, "User": person.user_id}
-    rows["Organization"] = person.organization_id
-    return {kind: global_id(kind, key) for kind, key in rows.items()}
+def ids(person, *rows) -> dict[str, str]:
+    keys = {type(row).__name__: row.id for row in rows}
+    keys |= {"User": person.user_id, "Organization": person.organization_id}
+    return {kind: global_id(kind, key) for kind, key in keys.items()}
 
 
 def kept(url: str, organization) -> Any:
@@ -129,9 +158,14 @@ def kept(url: str, organization) -> Any:
 async def said(api, who: str, door: Door, given: dict[walk.Place, str]) -> str:
     """The whole answer as text, with the ids that were given made the same."""
     asked = {"query": walk.operation(door), "variables": walk.arguments(door, given)}
-    accept = "text/event-stream" if door.parent == "Subscription" else "application/json"
-    response = await api.http.post("/graphql", json=asked, headers=api.headers(who) | {"accept": accept})
-    text = f"{response.status_code} {response.text}"
+    if "file" in asked["variables"]:
+        del asked["variables"]["file"]
+        answer = await api.with_file(who, asked["query"], LOANS.encode(), **asked["variables"])
+        text = f"{answer.status} {json.dumps([answer.data, answer.errors])}"
+    else:
+        accept = "text/event-stream" if door.parent == "Subscription" else "application/json"
+        response = await api.http.post("/graphql", json=asked, headers=api.headers(who) | {"accept": accept})
+        text = f"{response.status_code} {response.text}"
     assert "INTERNAL" not in text, (str(door), text)
     for id in given.values():
         text = text.replace(id, "<id>")

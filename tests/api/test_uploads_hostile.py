@@ -189,9 +189,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(api, address, k
     assert (await api("analyst", "{ datasets { totalCount } }")).data["datasets"]["totalCount"] == 0
 
 
-NO_SUCH_ADDRESS = (
-    "this upload address is unknown, was used or has expired; ask for another one with requestDatasetUpload"
-)
+NO_SUCH_ADDRESS = "this upload address is unknown, was used or has expired; ask for another one with requestDatasetUpload or requestModelUpload"
 
 
 async def test_an_address_that_is_garbage_or_too_late_is_refused_in_the_same_words(api, people, settles):
@@ -302,7 +300,7 @@ async def test_a_full_disk_is_told_in_words_and_leaves_nothing(
 ):
     request.getfixturevalue(full)
     log = CapturingLogger()
-    monkeypatch.setattr("resolvers.uploads.log", log)
+    monkeypatch.setattr("resolvers.incoming.log", log)
     streamed = await api.http.put(await path_for(api), content=content)
     sent = await api.with_file("analyst", SEND, content, input={"name": "loans"})
     assert (streamed.status_code, streamed.json()) == (507, {"errors": [FULL]})

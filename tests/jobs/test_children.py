@@ -148,7 +148,7 @@ async def test_no_child_outlives_a_killed_worker(tmp_path):
     )
     parent = spawn(str(script))
     try:
-        await eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        await eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), seconds=180)
         pid = int((tmp_path / "pid").read_text())
         assert alive(pid)
     finally:

@@ -29,7 +29,7 @@ async def test_a_table_that_is_read_leaves_its_parquet_file_and_nothing_else(tab
 
 
 async def test_cancelled_at_the_last_moment_it_leaves_no_file(table, scope, tools, attempt, monkeypatch):
-    complete = jobs.dataset._complete
+    complete = jobs.dataset.complete
 
     async def too_late(*given):
         assert len(await tools.blobs.list()) == 2
@@ -40,7 +40,7 @@ async def test_cancelled_at_the_last_moment_it_leaves_no_file(table, scope, tool
             await session.execute(change)
         await complete(*given)
 
-    monkeypatch.setattr(jobs.dataset, "_complete", too_late)
+    monkeypatch.setattr(jobs.dataset, "complete", too_late)
     with pytest.raises(Lost):
         await jobs.dataset.run(attempt, tools)
     assert await tools.blobs.list() == []
@@ -49,7 +49,7 @@ async def test_cancelled_at_the_last_moment_it_leaves_no_file(table, scope, tool
 async def test_cancelled_at_the_last_moment_it_spares_the_file_of_an_equal_dataset(
     table, scope, tools, attempt, monkeypatch
 ):
-    complete = jobs.dataset._complete
+    complete = jobs.dataset.complete
 
     async def too_late(attempt, ingested, blob):
         async with table.database.write(scope) as session:
@@ -60,7 +60,7 @@ async def test_cancelled_at_the_last_moment_it_spares_the_file_of_an_equal_datas
         await table.queued(status=t.Status.COMPLETED, blob=blob)
         await complete(attempt, ingested, blob)
 
-    monkeypatch.setattr(jobs.dataset, "_complete", too_late)
+    monkeypatch.setattr(jobs.dataset, "complete", too_late)
     with pytest.raises(Lost):
         await jobs.dataset.run(attempt, tools)
     assert len(await tools.blobs.list()) == 1

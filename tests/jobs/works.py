@@ -1,11 +1,19 @@
 """Pieces of work for children, each with one habit worth a test; a child imports them by name."""
 
 import os
+import resource
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 import time
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from threading import Thread
 from typing import NoReturn
+
+import numpy as np
 
 from engine.errors import InvalidInput
 from engine.values import Step, Tell
@@ -45,6 +53,64 @@ def is_killed(tell: Tell, number: int) -> NoReturn:
     os.kill(os.getpid(), number)
     signal.pause()
     raise AssertionError
+
+
+def calls(tell: Tell, port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+
+
+def starts_a_program(tell: Tell, mark: Path) -> None:
+    subprocess.run(["touch", str(mark)], check=True)
+
+
+def forks(tell: Tell) -> None:
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def kills_another(tell: Tell, pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def frees_itself(tell: Tell) -> None:
+    most = resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def calls_from_a_thread(tell: Tell, port: int) -> str:
+    """The name of what is raised: a filter that held for one thread only would let the others pass."""
+    raised = []
+
+    def call() -> None:
+        try:
+            calls(tell, port)
+        except OSError as error:
+            raised.append(type(error).__name__)
+
+    thread = Thread(target=call)
+    thread.start()
+    thread.join()
+    return "".join(raised)
+
+
+def computes(tell: Tell) -> bool:
+    """Threads, files and matrices work as ever."""
+    with tempfile.TemporaryFile() as file:
+        file.write(b"rows")
+    matrix = np.ones((300, 300))
+    with ThreadPool(2) as pool:
+        sums = pool.map(np.sum, [matrix @ matrix, matrix])
+    return sums == [300.0**3, 300.0**2]
+
+
+def takes_a_lot(tell: Tell) -> int:
+    return len(bytearray(16 << 30))
+
+
+def spins(tell: Tell) -> NoReturn:
+    while True:
+        pass
 
 
 def errs(tell: Tell) -> NoReturn:

@@ -1,0 +1,172 @@
+"""The files of models: on their way in, and what was found in them."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+from sqlmodel.sql.expression import SelectOfScalar
+from strawberry import ID
+from strawberry.file_uploads import Upload
+
+import db.tables as t
+import jobs.queue
+from auth.permissions import Permission, Viewer
+from db.errors import Conflict
+from db.owned import one, one_to_change, own, owned
+from db.session import Scope
+from engine.errors import InvalidInput
+from engine.models.signature import Signature
+from engine.values import Count, ModelType
+from resolvers.context import Context, Info
+from resolvers.ids import key
+from resolvers.incoming import Asked, Received, UploadTicket, sent_along, take_in, ticket
+from resolvers.incoming import cancel as cancel_row
+from resolvers.models import NewModel, add, made
+
+WITH_FILES = (ModelType.CLASSIFICATION, ModelType.REGRESSION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewArtifact:
+    """The file of a model: of one that is registered and has none yet, or of one to register with it."""
+
+    model_id: ID | None = None
+    model: NewModel | None = None
+    """Registered in the same moment as the file is stored; without features, those that the file names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedArtifact(Asked):
+    """The file of a model that is to come."""
+
+    subject = t.Subject.ARTIFACT
+    table = t.Artifact
+    permission = Permission.MODEL_WRITE
+    entrance = "requestModelUpload"
+    too_long = "model", "register it first with registerModel, and give its modelId"
+
+    model_id: UUID
+    """Of the model that is there, or of the one to register."""
+    model: NewModel | None
+
+    @classmethod
+    def checked(cls, input: NewArtifact, idempotency_key: str | None, viewer: Viewer) -> "AskedArtifact":
+        if (input.model_id is None) == (input.model is None):
+            raise InvalidInput("give modelId or model, one of them", at=("model_id",))
+        if input.model is not None:
+            made(viewer, input.model)  # refused now, not when the file is there
+            _refuse_without_files(input.model.type)
+        return cls(
+            id=uuid4(),
+            idempotency_key=jobs.queue.checked_key(idempotency_key),
+            model_id=uuid4() if input.model_id is None else key(t.Model, input.model_id, at="model_id"),
+            model=input.model,
+        )
+
+    def row(self, viewer: Viewer, file: Received, upload: str) -> t.Artifact:
+        return t.Artifact(
+            id=self.id,
+            organization_id=viewer.organization_id,
+            created_by_id=viewer.user_id,
+            idempotency_key=self.idempotency_key,
+            model_id=self.model_id,
+            sha256=file.sha256,
+            bytes=Count(file.bytes),
+            upload=upload,
+        )
+
+    def same(self, before: t.Artifact, row: t.Artifact) -> bool:
+        return before.sha256 == row.sha256 and (self.model is not None or before.model_id == row.model_id)
+
+    async def ready(self, session: AsyncSession, viewer: Viewer) -> None:
+        scope = viewer.scope
+        if await jobs.queue.asked_before(session, t.Artifact, scope, self.idempotency_key) is not None:
+            return  # whatever is there now may be what it made
+        if self.model is None:
+            model = await one(session, t.Model, scope, self.model_id)
+            _refuse_without_files(model.type)
+            _refuse_second(await session.scalar(_of(scope, self.model_id)))
+
+    async def beside(self, session: AsyncSession, viewer: Viewer, row: t.Artifact) -> None:
+        """The model, registered or locked; a file that could not be read gives way to the next one."""
+        if self.model is not None:
+            await add(session, made(viewer, self.model, self.model_id))
+            return
+        locked = _of(viewer.scope, self.model_id).with_for_update()
+        before = await session.scalar(locked)  # before the model, as by the job that ends
+        model = await one_to_change(session, t.Model, viewer.scope, self.model_id)
+        _refuse_without_files(model.type)
+        before = before or await session.scalar(locked)  # another one may have come while we waited
+        _refuse_second(before)
+        if before is not None:
+            await session.delete(before)
+            await session.flush()
+
+
+async def upload(
+    info: Info, file: Upload, input: NewArtifact, idempotency_key: str | None = None
+) -> t.Artifact:
+    """Give a model its file, sent along (GraphQL multipart request); `progress` follows the reading of it.
+
+    Read are skops, ONNX, XGBoost's JSON and LightGBM's text. Pickles are recognised and refused: they run code.
+    """
+    asked = await _checked(info.context, input, idempotency_key)
+    stored: t.Artifact = await take_in(info.context, asked, sent_along(file, AskedArtifact.entrance))
+    return stored
+
+
+async def request_upload(info: Info, input: NewArtifact, idempotency_key: str | None = None) -> UploadTicket:
+    """Ask for an address to stream a model's file to with PUT; the answer to the PUT holds the artifact's id."""
+    return ticket(info.context, await _checked(info.context, input, idempotency_key))
+
+
+async def cancel(info: Info, id: ID) -> t.Artifact:
+    """End the reading of a model's file that waits or runs; the file is not kept."""
+    return await cancel_row(info.context, t.Subject.ARTIFACT, t.Artifact, id)
+
+
+async def of_model(model: strawberry.Parent[t.Model], info: Info) -> t.Artifact | None:
+    """Its file and what was found in it; null while it has none."""
+    context = info.context
+
+    async def load(models: list[UUID]) -> list[t.Artifact | None]:
+        found: dict[UUID, t.Artifact | None] = defaultdict(lambda: None)
+        async with context.read() as session:
+            query = owned(t.Artifact, context.viewer.scope).where(col(t.Artifact.model_id).in_(models))
+            found.update({row.model_id: row for row in await session.scalars(query)})
+        return [found[id] for id in models]
+
+    artifact: t.Artifact | None = await context.together("artifact of a model", load, model.id)
+    return artifact
+
+
+async def signature(artifact: strawberry.Parent[t.Artifact], info: Info) -> Signature | None:
+    """What it takes and what it gives, once the file is read."""
+    kept: Signature | None = await info.context.large(artifact, "signature")
+    return kept
+
+
+async def _checked(context: Context, input: NewArtifact, idempotency_key: str | None) -> AskedArtifact:
+    asked = AskedArtifact.checked(input, idempotency_key, context.viewer)
+    async with context.read() as session:
+        await asked.ready(session, context.viewer)
+    return asked
+
+
+def _of(scope: Scope, model: UUID) -> SelectOfScalar[t.Artifact]:
+    return own(t.Artifact, scope).where(col(t.Artifact.model_id) == model)
+
+
+def _refuse_second(before: t.Artifact | None) -> None:
+    if before is not None and before.status not in (t.Status.FAILED, t.Status.CANCELLED):
+        raise Conflict("this model has a file already; register a new version of it for another one")
+
+
+def _refuse_without_files(type: ModelType) -> None:
+    if type not in WITH_FILES:
+        raise InvalidInput(
+            f"the file of a {type} model cannot be read; only {' and '.join(WITH_FILES)} models have one"
+        )
