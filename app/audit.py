@@ -4,33 +4,22 @@ What the options mean stands in `engine/fairness/options.py`, how they are read 
 `app/audit_rules.py` decides how it ends, `app/findings.py` prints the report.
 """
 
-import os
 import sys
 import tempfile
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import TextIOWrapper
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
+import app.terminal
 from app.audit_options import bands, check_out, names, number, pairs
 from app.audit_rules import Code, Outcome, Rule, decide, metric_named, rule
-from app.findings import plain, show
-from engine.errors import EngineError, InvalidInput
+from app.findings import show
+from app.terminal import answering, console, plain, printed, progress
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport, Reference, Threshold
-from engine.values import ModelType, Step, Tell, portion, silent
+from engine.values import ModelType, Tell, portion, silent
 
-INTERRUPTED = 130
-FAULT = 70
-"""Of ours; as sysexits.h has it."""
-WIDTH = 150
-"""Characters a line where the output is no terminal."""
 OPTIONS = {
     "prediction": "--pred",
     "bootstrap_samples": "--samples",
@@ -222,10 +211,7 @@ def audit(
 
     The report goes to standard output; errors and progress go to standard error.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that only knows ASCII shows question marks
-    try:
+    with answering(OPTIONS):
         columns = BiasColumns(
             protected=names(protected),
             label=label,
@@ -266,16 +252,9 @@ def audit(
         options.check(kind, model)
         rules = [rule(text, kind, model, options) for text in fail_on or ()]
         check_out(out, file)
-        with _progress() as tell:
+        with progress() as tell:
             report = measured(file, columns, kind, options, model, tell)
         code = _end(report, rules, file, as_json=as_json, out=out)
-    except (EngineError, OSError) as error:
-        _refuse(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception:  # noqa: BLE001  # Python would end with 1, which says that bias was found
-        traceback.print_exc()
-        raise typer.Exit(FAULT) from None
     raise typer.Exit(code)
 
 
@@ -310,17 +289,10 @@ def measured(
 
 def _end(report: BiasReport, rules: Sequence[Rule], file: Path, *, as_json: bool, out: Path | None) -> Code:
     """Print and write the report; the exit code."""
-    written = orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    written = app.terminal.as_json(report)
     if out is not None:
         out.write_bytes(written)
-    try:
-        if as_json:
-            sys.stdout.buffer.write(written)
-        else:
-            show(report, file.name, console())
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; Python would complain once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    printed(lambda: sys.stdout.buffer.write(written) if as_json else show(report, file.name, console()))
     outcome = decide(report, rules)
     _explain(outcome)
     return outcome.code
@@ -330,40 +302,3 @@ def _explain(outcome: Outcome) -> None:
     colour = {Code.CLEAN: "green", Code.FINDING: "red"}.get(outcome.code, "yellow")
     for reason in outcome.reasons:
         console(stderr=True).print(f"[{colour}]--fail-on[/] {plain(reason)}", soft_wrap=True)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A terminal as wide as it is, or a file with lines wide enough for the tables."""
-    made = Console(stderr=stderr, highlight=False)
-    return (
-        made
-        if made.is_terminal or "COLUMNS" in os.environ
-        else Console(stderr=stderr, highlight=False, width=WIDTH)
-    )
-
-
-@contextmanager
-def _progress() -> Iterator[Tell]:
-    """A bar on standard error while it is a terminal; otherwise nothing."""
-    shown = console(stderr=True)
-    text = TextColumn("{task.description}", markup=False)
-    with Progress(BarColumn(20), text, console=shown, transient=True, disable=not shown.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-
-        def tell(step: Step) -> None:
-            bar.update(task, completed=step.fraction, description=step.message)
-
-        yield tell
-
-
-def _refuse(error: EngineError | OSError) -> NoReturn:
-    """One line on standard error, and the exit code of a question that is at fault."""
-    said = str(error)
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        said = f"{place}{error.strerror or error}"
-    elif isinstance(error, InvalidInput) and error.at:
-        field = str(error.at[0])
-        said = f"{OPTIONS.get(field, '--' + field.replace('_', '-'))}: {said}"
-    console(stderr=True).print(f"[red]fairmind:[/] {plain(said)}", soft_wrap=True)
-    raise typer.Exit(Code.USAGE)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import app.audit
+import app.explain
 
 cli = typer.Typer(
     name="fairmind",
@@ -147,6 +148,7 @@ def token(
 
 
 cli.command()(app.audit.audit)
+cli.command()(app.explain.explain)
 
 
 @cli.command()

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from app.terminal import plain
 from engine.fairness import (
     METRICS,
     AttributeReport,
@@ -41,11 +41,6 @@ NARROW = 100
 FEWER_QUANTITIES = 2
 MOST_ADVICE = 5
 ORDER = (Verdict.FAIL, Verdict.WARNING, Verdict.PASS, Verdict.INSUFFICIENT_EVIDENCE)
-
-
-def plain(text: str) -> str:
-    """Text of a file as it may be printed: signs that steer a terminal are spelt out, brackets are no markup."""
-    return escape("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text))
 
 
 def show(report: BiasReport, name: str, console: Console) -> None:
@@ -122,7 +117,7 @@ def _measured(metric: GroupMetric | None) -> str:
 
 
 def _with(value: float, interval: Interval | None) -> str:
-    return number(value) if interval is None else escape(f"{number(value)} {between(interval)}")
+    return number(value) if interval is None else plain(f"{number(value)} {between(interval)}")
 
 
 def _findings(attribute: str, findings: Sequence[Finding], console: Console) -> None:
@@ -168,7 +163,7 @@ def _compared(finding: Finding, *, narrow: bool) -> tuple[str, ...]:
         f"[{COLOURS[finding.verdict]}]{WORDS[finding.verdict]}[/]",
         _named(finding, comma),
         "" if finding.value is None else number(finding.value),
-        "" if finding.interval is None else escape(between(finding.interval)),
+        "" if finding.interval is None else plain(between(finding.interval)),
         f"{sign} {number(finding.threshold)}",
     )
 

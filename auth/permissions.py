@@ -20,6 +20,9 @@ class Permission(StrEnum):
     ANALYSIS_CREATE = "analysis:create"
     ANALYSIS_READ = "analysis:read"
     ANALYSIS_DELETE = "analysis:delete"
+    EXPLANATION_CREATE = "explanation:create"
+    EXPLANATION_READ = "explanation:read"
+    EXPLANATION_DELETE = "explanation:delete"
     USER_READ = "user:read"
 
 
@@ -31,7 +34,13 @@ class Open(StrEnum):
 
 
 READ = frozenset(
-    {Permission.MODEL_READ, Permission.DATASET_READ, Permission.ANALYSIS_READ, Permission.USER_READ}
+    {
+        Permission.MODEL_READ,
+        Permission.DATASET_READ,
+        Permission.ANALYSIS_READ,
+        Permission.EXPLANATION_READ,
+        Permission.USER_READ,
+    }
 )
 WORK = READ | {
     Permission.MODEL_WRITE,
@@ -39,6 +48,8 @@ WORK = READ | {
     Permission.DATASET_PREVIEW,
     Permission.ANALYSIS_CREATE,
     Permission.ANALYSIS_DELETE,
+    Permission.EXPLANATION_CREATE,
+    Permission.EXPLANATION_DELETE,
 }
 
 GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(

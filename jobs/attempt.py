@@ -42,6 +42,7 @@ TABLES: dict[t.Subject, type[t.Worked]] = {
     t.Subject.ANALYSIS: t.Analysis,
     t.Subject.ARTIFACT: t.Artifact,
     t.Subject.PREDICTION: t.Prediction,
+    t.Subject.EXPLANATION: t.Explanation,
 }
 
 Also = Callable[[AsyncSession], Awaitable[None]]

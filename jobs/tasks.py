@@ -6,6 +6,7 @@ from types import MappingProxyType
 import jobs.artifact
 import jobs.bias
 import jobs.dataset
+import jobs.explanation
 import jobs.prediction
 import jobs.scoring
 from db.tables import Subject
@@ -27,5 +28,6 @@ TASKS: Mapping[Subject, Run] = MappingProxyType(
         Subject.ANALYSIS: jobs.bias.run,
         Subject.ARTIFACT: jobs.artifact.run,
         Subject.PREDICTION: jobs.prediction.run,
+        Subject.EXPLANATION: jobs.explanation.run,
     }
 )

@@ -78,6 +78,11 @@ async def of_analysis(analysis: strawberry.Parent[t.Analysis], info: Info) -> t.
     return await info.context.one(t.Dataset, analysis.dataset_id)
 
 
+async def of_explanation(explanation: strawberry.Parent[t.Explanation], info: Info) -> t.Dataset | None:
+    """The dataset whose rows are looked at."""
+    return await info.context.one(t.Dataset, explanation.dataset_id)
+
+
 async def update(info: Info, id: ID, changes: DatasetChanges) -> t.Dataset:
     """Change a dataset's name or description."""
     async with info.context.write() as session:

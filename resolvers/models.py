@@ -100,6 +100,11 @@ async def of_artifact(artifact: strawberry.Parent[t.Artifact], info: Info) -> t.
     return await info.context.one(t.Model, artifact.model_id)
 
 
+async def of_explanation(explanation: strawberry.Parent[t.Explanation], info: Info) -> t.Model | None:
+    """The model that is explained."""
+    return await info.context.one(t.Model, explanation.model_id)
+
+
 async def register(info: Info, input: NewModel) -> t.Model:
     """Register a model; whoever registers it owns it."""
     row = made(info.context.viewer, input)

@@ -25,6 +25,7 @@ OPENED_BY: Mapping[str, tuple[type[t.Owned], Permission]] = MappingProxyType(
         "Dataset": (t.Dataset, Permission.DATASET_READ),
         "Analysis": (t.Analysis, Permission.ANALYSIS_READ),
         "Prediction": (t.Prediction, Permission.ANALYSIS_READ),
+        "Explanation": (t.Explanation, Permission.EXPLANATION_READ),
         "User": (t.User, Permission.USER_READ),
     }
 )

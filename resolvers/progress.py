@@ -32,6 +32,7 @@ TABLES: Mapping[t.Subject, type[t.Worked]] = MappingProxyType(
         t.Subject.ANALYSIS: t.Analysis,
         t.Subject.ARTIFACT: t.Artifact,
         t.Subject.PREDICTION: t.Prediction,
+        t.Subject.EXPLANATION: t.Explanation,
     }
 )
 SEEN_WITH: Mapping[t.Subject, Permission] = MappingProxyType(
@@ -40,6 +41,7 @@ SEEN_WITH: Mapping[t.Subject, Permission] = MappingProxyType(
         t.Subject.ANALYSIS: Permission.ANALYSIS_READ,
         t.Subject.ARTIFACT: Permission.MODEL_READ,
         t.Subject.PREDICTION: Permission.ANALYSIS_READ,
+        t.Subject.EXPLANATION: Permission.EXPLANATION_READ,
     }
 )
 AT_A_TIME = 100
@@ -58,6 +60,15 @@ async def progress(info: Info, id: ID, after: Count | None = None) -> AsyncGener
 async def analysis_progress(info: Info, id: ID, after: Count | None = None) -> AsyncGenerator[t.Event, None]:
     """Follow an analysis until it ends, with each finding as soon as it is known, and interim ones before."""
     subject, row_id = _subject(id, only=t.Subject.ANALYSIS)
+    async for event in _follow_one(info.context, subject, row_id, after):
+        yield event
+
+
+async def explanation_progress(
+    info: Info, id: ID, after: Count | None = None
+) -> AsyncGenerator[t.Event, None]:
+    """Follow an explanation until it ends, with its first rows, its strongest features, or changes as they are found."""
+    subject, row_id = _subject(id, only=t.Subject.EXPLANATION)
     async for event in _follow_one(info.context, subject, row_id, after):
         yield event
 

@@ -5,6 +5,7 @@ import strawberry
 import resolvers.artifacts
 import resolvers.bias
 import resolvers.datasets
+import resolvers.explanations
 import resolvers.identity
 import resolvers.models
 import resolvers.references
@@ -14,7 +15,7 @@ from auth.permissions import Open, Permission
 from resolvers.incoming import UploadTicket
 from resolvers.removal import Removal
 from schema.fields import door
-from schema.rows import Analysis, Artifact, Dataset, Model, Prediction, SignedIn
+from schema.rows import Analysis, Artifact, Dataset, Explanation, Model, Prediction, SignedIn
 
 
 @strawberry.type
@@ -49,3 +50,13 @@ class Mutation:
     rejudge_analysis: Analysis | None = door(resolvers.bias.rejudge, allow=Permission.ANALYSIS_CREATE)
     cancel_analysis: Analysis | None = door(resolvers.bias.cancel, allow=Permission.ANALYSIS_CREATE)
     delete_analysis: Removal | None = door(resolvers.bias.delete, allow=Permission.ANALYSIS_DELETE)
+
+    start_explanation: Explanation | None = door(
+        resolvers.explanations.start, allow=Permission.EXPLANATION_CREATE
+    )
+    cancel_explanation: Explanation | None = door(
+        resolvers.explanations.cancel, allow=Permission.EXPLANATION_CREATE
+    )
+    delete_explanation: Removal | None = door(
+        resolvers.explanations.delete, allow=Permission.EXPLANATION_DELETE
+    )

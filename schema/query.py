@@ -4,6 +4,7 @@ import strawberry
 
 import resolvers.bias
 import resolvers.datasets
+import resolvers.explanations
 import resolvers.identity
 import resolvers.models
 import resolvers.nodes
@@ -15,7 +16,7 @@ from engine.fairness.comparison import ReportComparison
 from engine.models.matching import ModelFit
 from resolvers.versions import ModelComparison
 from schema.fields import door
-from schema.rows import Analysis, Connection, Dataset, Model, Node, Organization, User
+from schema.rows import Analysis, Connection, Dataset, Explanation, Model, Node, Organization, User
 
 
 @strawberry.type
@@ -35,6 +36,12 @@ class Query:
     datasets: Connection[Dataset] | None = door(resolvers.datasets.datasets, allow=Permission.DATASET_READ)
     analysis: Analysis | None = door(resolvers.bias.analysis, allow=Permission.ANALYSIS_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.analyses, allow=Permission.ANALYSIS_READ)
+    explanation: Explanation | None = door(
+        resolvers.explanations.explanation, allow=Permission.EXPLANATION_READ
+    )
+    explanations: Connection[Explanation] | None = door(
+        resolvers.explanations.explanations, allow=Permission.EXPLANATION_READ
+    )
     compare_analyses: ReportComparison | None = door(
         resolvers.trends.compare_analyses, allow=Permission.ANALYSIS_READ
     )

@@ -15,6 +15,7 @@ import db.tables as t
 import resolvers.artifacts
 import resolvers.bias
 import resolvers.datasets
+import resolvers.explanations
 import resolvers.identity
 import resolvers.models
 import resolvers.nodes
@@ -24,6 +25,9 @@ import resolvers.scoring
 import resolvers.trends
 import resolvers.versions
 from auth.permissions import Permission
+from engine.explanations.options import ExplanationKind, Perturbation
+from engine.explanations.performance import Performance
+from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
@@ -182,6 +186,68 @@ class DatasetScoring:
     threshold: float
 
 
+@strawberry.type
+class ExplanationGiven:
+    """A value of the row that an explanation was given in place of one of the dataset."""
+
+    feature: str
+    value: str | None
+
+
+@strawberry.type
+class ExplanationGroup:
+    """Features that were asked to be shuffled together."""
+
+    name: str
+    features: list[str]
+
+
+@strawberry.type
+class ExplanationChange:
+    """How a feature was allowed to change in a counterfactual."""
+
+    feature: str
+    low: float | None
+    high: float | None
+    categories: list[str]
+
+
+@strawberry.type
+class ExplanationAsked:
+    """Which rows, against which background, how thoroughly, as it was asked for."""
+
+    rows: list[Count]
+    values: list[ExplanationGiven]
+    max_features: int
+    explained_class: str | None
+    perturbation: Perturbation | None
+    background_rows: int
+    sample_rows: int
+    budget: int | None
+    samples: int
+    repeats: int
+    performance: Performance | None
+    label: str | None
+    groups: list[ExplanationGroup]
+    changes: list[ExplanationChange]
+    counterfactuals: int
+    wanted: str | None
+    wanted_low: float | None
+    wanted_high: float | None
+    confidence: float
+    seed: int
+
+
+@face(t.Explanation)
+class Explanation(Job, Node):
+    kind: ExplanationKind
+    options: ExplanationAsked
+    report: ExplanationReport | None = computed(resolvers.explanations.report)
+    rows: list[RowExplanation] | None = computed(resolvers.explanations.rows)
+    model: "Model | None" = door(resolvers.models.of_explanation, allow=Permission.MODEL_READ)
+    dataset: "Dataset | None" = door(resolvers.datasets.of_explanation, allow=Permission.DATASET_READ)
+
+
 @face(t.Dataset)
 class Dataset(Job, Node):
     name: str
@@ -251,6 +317,9 @@ class Model(Node):
     artifact: Artifact | None = door(resolvers.artifacts.of_model, allow=Permission.MODEL_READ)
     versions: "Connection[Model] | None" = door(resolvers.versions.versions, allow=Permission.MODEL_READ)
     analyses: Connection[Analysis] | None = door(resolvers.bias.of_model, allow=Permission.ANALYSIS_READ)
+    explanations: Connection[Explanation] | None = door(
+        resolvers.explanations.of_model, allow=Permission.EXPLANATION_READ
+    )
     fairness_trend: list[TrendPoint] | None = door(
         resolvers.trends.fairness_trend, allow=Permission.ANALYSIS_READ
     )
@@ -281,6 +350,15 @@ class AnalysisProgress(Progress):
     interim: bool
     """Whether the finding is of the rows read so far only, so no verdict to act on. It gives way to later ones of the
     same metric and attribute; the final one, with false here, comes when all rows are read."""
+
+
+@face(t.Event)
+class ExplanationProgress(Progress):
+    row: RowExplanation | None = computed(resolvers.explanations.row_explanation)
+    importance: Importance | None = computed(resolvers.explanations.importance)
+    counterfactual: Counterfactual | None = computed(resolvers.explanations.counterfactual)
+    interim: bool
+    """Whether the importance is of the rows looked at so far only, and gives way to later ones of the same feature."""
 
 
 @strawberry.type(description=resolvers.identity.SignedIn.__doc__)

@@ -7,7 +7,7 @@ import strawberry
 import resolvers.progress
 from auth.permissions import Open, Permission
 from schema.fields import stream
-from schema.rows import AnalysisProgress, Progress
+from schema.rows import AnalysisProgress, ExplanationProgress, Progress
 
 
 @strawberry.type
@@ -21,5 +21,8 @@ class Subscription:
     progress: AsyncGenerator[Progress, None] = stream(resolvers.progress.progress, allow=Open.SIGNED_IN)
     analysis_progress: AsyncGenerator[AnalysisProgress, None] = stream(
         resolvers.progress.analysis_progress, allow=Permission.ANALYSIS_READ
+    )
+    explanation_progress: AsyncGenerator[ExplanationProgress, None] = stream(
+        resolvers.progress.explanation_progress, allow=Permission.EXPLANATION_READ
     )
     activity: AsyncGenerator[Progress, None] = stream(resolvers.progress.activity, allow=Open.SIGNED_IN)

@@ -5,6 +5,8 @@ import inspect
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+import engine.explanations.options as o
+import engine.explanations.report as told
 import engine.fairness as f
 import engine.fairness.comparison as c
 import engine.models.card as k
@@ -16,6 +18,7 @@ import engine.tables as e
 import resolvers.artifacts as a
 import resolvers.bias as b
 import resolvers.datasets as d
+import resolvers.explanations as ex
 import resolvers.incoming as i
 import resolvers.models as m
 import resolvers.paging as p
@@ -25,6 +28,7 @@ import resolvers.trends as r
 import resolvers.uploads as u
 import resolvers.versions as v
 from db.tables import Role, Status, Subject
+from engine.explanations.performance import Performance
 from engine.values import Count, ModelType
 from resolvers.lists import ListOrder
 from resolvers.removal import Removal
@@ -42,6 +46,10 @@ CHOICES = (
     f.Risk,
     f.Urgency,
     c.Direction,
+    o.ExplanationKind,
+    o.Perturbation,
+    Performance,
+    told.ExplanationMethod,
     e.TableFormat,
     s.ModelFormat,
     s.FeatureType,
@@ -52,6 +60,7 @@ CHOICES = (
     e.RoleHint,
     ListOrder,
     b.AnalysisOrder,
+    ex.ExplanationOrder,
 )
 VALUES = (
     f.Interval,
@@ -71,6 +80,17 @@ VALUES = (
     c.NotCompared,
     c.ReportComparison,
     r.TrendPoint,
+    told.Background,
+    told.Attribution,
+    told.RowExplanation,
+    told.Importance,
+    told.DependencePoint,
+    told.Dependence,
+    told.Interaction,
+    told.ChangedValue,
+    told.Counterfactual,
+    told.Agreement,
+    told.ExplanationReport,
     e.ValueCount,
     e.ColumnProfile,
     s.Feature,
@@ -106,6 +126,11 @@ INPUTS = (
     d.DatasetChanges,
     b.AnalysisFilter,
     b.NewAnalysis,
+    o.FeatureGroup,
+    o.AllowedChange,
+    o.ExplanationOptions,
+    ex.ExplanationFilter,
+    ex.NewExplanation,
     u.NewDataset,
     n.NewReference,
 )

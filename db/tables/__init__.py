@@ -4,6 +4,7 @@ from db.tables.analyses import Analysis, Summary
 from db.tables.artifacts import Artifact, Prediction
 from db.tables.base import Owned, Status, Subject, Worked, now
 from db.tables.events import Event
+from db.tables.explanations import Explanation
 from db.tables.identity import Organization, Role, Share, User
 from db.tables.registry import Dataset, Model
 from engine.values import ModelType
@@ -13,6 +14,7 @@ __all__ = [
     "Artifact",
     "Dataset",
     "Event",
+    "Explanation",
     "Model",
     "ModelType",
     "Organization",

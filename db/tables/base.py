@@ -54,6 +54,7 @@ class Subject(StrEnum):
     ARTIFACT = "artifact"
     """The file of a model."""
     PREDICTION = "prediction"
+    EXPLANATION = "explanation"
 
 
 class Worked(Owned):

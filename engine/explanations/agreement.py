@@ -13,7 +13,7 @@ from engine.explanations import permutation
 from engine.explanations.case import Case
 from engine.explanations.lime import Lime
 from engine.explanations.options import ExplanationKind
-from engine.explanations.report import Agreement, ExplanationMethod, ExplanationReport
+from engine.explanations.report import Agreement, Explained, ExplanationMethod
 from engine.explanations.ways import way_for
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
@@ -34,7 +34,7 @@ class _Compared:
     shared_top: float
 
 
-def explained(case: Case) -> ExplanationReport:
+def explained(case: Case) -> Explained:
     """Compare what kinds of explanation say of the rows."""
     way, explainer, why = way_for(case)
     found = explainer.attributions(case.rows, case.answers)
@@ -67,7 +67,7 @@ def explained(case: Case) -> ExplanationReport:
             one = _compared(sizes, np.maximum(importances, 0.0), most, signed=False)
             agreements.append(_mean(kind, ExplanationKind.PERMUTATION, [one]))
         notes += shuffled.notes
-    return ExplanationReport(
+    return Explained(
         kind=ExplanationKind.AGREEMENT,
         method=ExplanationMethod.AGREEMENT,
         exact=False,

@@ -19,7 +19,7 @@ from engine.errors import InvalidInput
 from engine.explanations.answers import predicted, text
 from engine.explanations.case import Case
 from engine.explanations.options import AllowedChange, ExplanationKind
-from engine.explanations.report import ChangedValue, Counterfactual, ExplanationMethod, ExplanationReport
+from engine.explanations.report import ChangedValue, Counterfactual, Explained, ExplanationMethod
 from engine.explanations.wishes import Wish, wish_of
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
@@ -40,7 +40,7 @@ Change = Mapping[int, Any]
 """New values, by the place of the feature."""
 
 
-def explained(case: Case) -> ExplanationReport:
+def explained(case: Case) -> Explained:
     """Changes for each row that lead to the wanted answer."""
     field = _Field.of(case)
     found: list[Counterfactual] = []
@@ -63,7 +63,7 @@ def explained(case: Case) -> ExplanationReport:
                     partial=each,
                 )
             )
-    return ExplanationReport(
+    return Explained(
         kind=ExplanationKind.COUNTERFACTUAL,
         method=ExplanationMethod.COUNTERFACTUAL_SEARCH,
         exact=False,
@@ -148,7 +148,7 @@ class _Search:
         if self._wish.granted(self._case.scores[[self._i]])[0]:
             self.reason = "it has the wanted answer already"
             return []
-        changes = [self._nearer(change) for change in [*self._from_neighbours(), *self._step_by_step()]]
+        changes = self._nearer([*self._from_neighbours(), *self._step_by_step()])
         changes.sort(key=lambda change: (round(self._far(change), 9), len(change)))
         chosen: list[Change] = []
         for change in changes:
@@ -164,16 +164,13 @@ class _Search:
 
     def _from_neighbours(self) -> list[Change]:
         """What rows with the wanted answer have otherwise, with every change taken back that is not needed."""
-        found: list[Change] = []
         rows = np.flatnonzero(self._wish.granted(self._field.scores))
         changes = [self._towards(int(row)) for row in rows]
         nearest = sorted((change for change in changes if change), key=self._far)[:NEIGHBOURS]
-        if not nearest:
-            return []
-        for change, granted in zip(nearest, self._wish.granted(self._ask(nearest)), strict=True):
-            if granted:
-                found.append(self._without_the_needless(change))
-        return found
+        granted = self._granted(nearest)
+        return self._without_the_needless(
+            [change for change, yes in zip(nearest, granted, strict=True) if yes]
+        )
 
     def _towards(self, row: int) -> Change:
         values = {j: self._field.background[j][row] for j in self._field.allowed}
@@ -181,14 +178,19 @@ class _Search:
             j: v for j, v in values.items() if self._field.permits(j, v) and text(v) != text(self._row[j])
         }
 
-    def _without_the_needless(self, change: Change) -> Change:
-        """Take changes back, the costliest first, as long as the answer stays."""
-        left = dict(change)
-        for j in sorted(left, key=lambda j: -self._field.far(j, self._row[j], left[j])):
-            less = {k: value for k, value in left.items() if k != j}
-            if less and self._wish.granted(self._ask([less]))[0]:
-                left = less
-        return left
+    def _without_the_needless(self, changes: Sequence[Change]) -> list[Change]:
+        """Take changes back, the costliest first, as long as the answer stays; of all changes at once."""
+        left = [dict(change) for change in changes]
+        orders = [sorted(change, key=lambda j: -self._far({j: change[j]})) for change in left]
+        for turn in range(max(map(len, orders), default=0)):
+            on = [k for k, order in enumerate(orders) if turn < len(order) and len(left[k]) > 1]
+            less = [{j: value for j, value in left[k].items() if j != orders[k][turn]} for k in on]
+            for k, fewer, yes in zip(on, less, self._granted(less), strict=True):
+                if yes:
+                    left[k] = fewer
+        return list(
+            {tuple(sorted(change.items(), key=lambda each: each[0])): change for change in left}.values()
+        )
 
     def _step_by_step(self) -> list[Change]:
         """Change features one by one, keeping what comes nearest to the wanted answer."""
@@ -214,25 +216,32 @@ class _Search:
             beam = [tried[k] for k in order[:BEAM]]
         return sorted(found, key=self._far)[:NEIGHBOURS]
 
-    def _nearer(self, change: Change) -> Change:
+    def _nearer(self, changes: Sequence[Change]) -> list[Change]:
         """Move each changed number back towards its own value as far as the answer stays, by halving the way."""
-        nearer = dict(change)
-        for j in change:
-            if self._field.scales[j] is None or text(self._row[j]) is None:
-                continue
-            good, bad = float(nearer[j]), float(self._row[j])
+        left = [dict(change) for change in changes]
+        for turn in range(max(map(len, left), default=0)):
+            ways = {k: way for k, change in enumerate(left) if (way := self._way(change, turn)) is not None}
             for _ in range(HALVINGS):
-                middle = (good + bad) / 2
-                if j in self._field.whole:
-                    middle = float(np.ceil(middle) if good > bad else np.floor(middle))
-                if middle in (good, bad) or not self._field.permits(j, middle):
-                    break
-                if self._wish.granted(self._ask([{**nearer, j: middle}]))[0]:
-                    good = middle
-                else:
-                    bad = middle
-            nearer[j] = good
-        return nearer
+                middles = {k: way.middle() for k, way in ways.items()}
+                on = [k for k, middle in middles.items() if middle is not None]
+                tried = [{**left[k], ways[k].feature: middles[k]} for k in on]
+                for k, yes in zip(on, self._granted(tried), strict=True):
+                    ways[k].look(middles[k], good=bool(yes))
+            for k, way in ways.items():
+                left[k][way.feature] = way.good
+        return list(left)
+
+    def _way(self, change: Change, turn: int) -> "_Way | None":
+        """How far the number changed at this turn may go back; None where there is no such number."""
+        if turn >= len(change):
+            return None
+        j = list(change)[turn]
+        if self._field.scales[j] is None or text(self._row[j]) is None:
+            return None
+        return _Way(self._field, j, good=float(change[j]), bad=float(self._row[j]))
+
+    def _granted(self, changes: Sequence[Change]) -> NDArray[np.bool_]:
+        return self._wish.granted(self._ask(changes)) if changes else np.empty(0, dtype=bool)
 
     def _ask(self, changes: Sequence[Change]) -> Numbers:
         """Scores of the row with each of the changes."""
@@ -268,6 +277,28 @@ class _Search:
             predicted=predicted(self._case.scorer, scores)[0],
             distance=self._far(change),
         )
+
+
+class _Way:
+    """Between a value with the wanted answer and the row's own, closing in."""
+
+    def __init__(self, field: _Field, feature: int, *, good: float, bad: float) -> None:
+        self.feature, self.good = feature, good
+        self._field, self._bad = field, bad
+
+    def middle(self) -> float | None:
+        """The next value to try; None when there is none left."""
+        middle = (self.good + self._bad) / 2
+        if self.feature in self._field.whole:
+            middle = float(np.ceil(middle) if self.good > self._bad else np.floor(middle))
+        if middle in (self.good, self._bad) or not self._field.permits(self.feature, middle):
+            return None
+        return middle
+
+    def look(self, middle: float | None, *, good: bool) -> None:
+        """Go on from a value that was tried."""
+        if middle is not None:
+            self.good, self._bad = (middle, self._bad) if good else (self.good, middle)
 
 
 def _allowed(case: Case) -> dict[int, AllowedChange]:

@@ -7,9 +7,9 @@ from engine.errors import InvalidInput
 from engine.explanations import agreement, counterfactuals, lime, over_rows, permutation, single_rows
 from engine.explanations.case import Case
 from engine.explanations.options import ExplanationKind
-from engine.explanations.report import ExplanationReport
+from engine.explanations.report import Explained
 
-KINDS: Mapping[ExplanationKind, Callable[[Case], ExplanationReport]] = MappingProxyType(
+KINDS: Mapping[ExplanationKind, Callable[[Case], Explained]] = MappingProxyType(
     {
         ExplanationKind.SHAP: single_rows.explained,
         ExplanationKind.LIME: lime.explained,
@@ -21,7 +21,7 @@ KINDS: Mapping[ExplanationKind, Callable[[Case], ExplanationReport]] = MappingPr
 )
 
 
-def explain(kind: ExplanationKind, case: Case) -> ExplanationReport:
+def explain(kind: ExplanationKind, case: Case) -> Explained:
     """Answer one question about a model.
 
     Raises:

@@ -8,7 +8,7 @@ from engine.explanations.case import Case
 from engine.explanations.lime_fit import Fit, fit
 from engine.explanations.lime_samples import Categories, Neighbourhood, Quartiles, drawn, readings
 from engine.explanations.options import ExplanationKind
-from engine.explanations.report import Attribution, ExplanationMethod, ExplanationReport, RowExplanation
+from engine.explanations.report import Attribution, Explained, ExplanationMethod, RowExplanation
 from engine.explanations.ways import SCORES, VALUES
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
@@ -52,7 +52,7 @@ class Lime:
         return points, case.scorer.scores(points.points)
 
 
-def explained(case: Case) -> ExplanationReport:
+def explained(case: Case) -> Explained:
     """A local linear model of each row, how faithful it is, and how stable."""
     lime = Lime(case)
     rows: list[RowExplanation] = []
@@ -67,7 +67,7 @@ def explained(case: Case) -> ExplanationReport:
             )
         )
     names = {row.explained_class for row in rows}
-    return ExplanationReport(
+    return Explained(
         kind=ExplanationKind.LIME,
         method=ExplanationMethod.LIME,
         exact=False,

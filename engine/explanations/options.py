@@ -7,8 +7,10 @@ from enum import StrEnum
 from engine.errors import InvalidInput
 from engine.explanations.performance import Performance
 from engine.models.prediction import FeatureValue
+from engine.values import Count
 
 MAX_ROWS = 1_000
+MAX_SEARCHES = 100
 MAX_FEATURES = 50
 MAX_BACKGROUND = 100_000
 
@@ -27,7 +29,12 @@ class ExplanationKind(StrEnum):
     COUNTERFACTUAL = "counterfactual"
     """What would have to change for another answer."""
     AGREEMENT = "agreement"
-    """How far Shapley values, LIME and permutation agree."""
+    """How far Shapley values, LIME and permutation agree on single rows."""
+
+    @property
+    def of_single_rows(self) -> bool:
+        """Whether it is about rows that are named, and not about many together."""
+        return self not in (ExplanationKind.PERMUTATION, ExplanationKind.GLOBAL)
 
 
 class Perturbation(StrEnum):
@@ -63,7 +70,7 @@ class AllowedChange:
 class ExplanationOptions:
     """Which rows, against which background, how thoroughly."""
 
-    rows: Sequence[int] = ()
+    rows: Sequence[Count] = ()
     """Places of rows in the dataset, from 0; for kinds that explain single rows."""
     values: Sequence[FeatureValue] = ()
     """One row that is given by its values instead."""
@@ -128,3 +135,26 @@ class ExplanationOptions:
         negative = next((i for i, row in enumerate(self.rows) if row < 0), None)
         if negative is not None:
             raise InvalidInput(f"rows count from 0, got {self.rows[negative]}", at=("rows", negative))
+
+    def check(self, kind: ExplanationKind) -> None:
+        """Refuse what a kind of explanation cannot work with.
+
+        Raises:
+            InvalidInput: rows are missing or have no place in it, or permutation has no label.
+        """
+        if kind.of_single_rows and not self.rows and not self.values:
+            raise InvalidInput(
+                f"{kind} explains single rows: name them in rows, or give one by its values", at=("rows",)
+            )
+        for name in ("rows", "values"):
+            if not kind.of_single_rows and getattr(self, name):
+                raise InvalidInput(
+                    f"{kind} looks at sample_rows of the dataset together and takes no {name}", at=(name,)
+                )
+        if kind is ExplanationKind.PERMUTATION and self.label is None:
+            raise InvalidInput("permutation importance needs the column with the true outcome", at=("label",))
+        if kind is ExplanationKind.COUNTERFACTUAL and len(self.rows) > MAX_SEARCHES:
+            raise InvalidInput(
+                f"counterfactuals are searched for {MAX_SEARCHES} rows at most, got {len(self.rows)}",
+                at=("rows",),
+            )

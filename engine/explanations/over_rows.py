@@ -13,7 +13,7 @@ from engine.explanations.options import ExplanationKind, Perturbation
 from engine.explanations.report import (
     Dependence,
     DependencePoint,
-    ExplanationReport,
+    Explained,
     Importance,
 )
 from engine.explanations.ways import way_for
@@ -30,7 +30,7 @@ MOST_CATEGORIES = 20
 MISSING = "(missing)"
 
 
-def explained(case: Case) -> ExplanationReport:
+def explained(case: Case) -> Explained:
     """Mean absolute Shapley values over rows, with intervals from how the rows differ."""
     way, explainer, why = way_for(case)
     pieces, evaluations, worst, done = [], 0, 0.0, 0
@@ -48,7 +48,7 @@ def explained(case: Case) -> ExplanationReport:
     importances = ranked(case, values)
     shown = importances[: case.options.max_features]
     asked_paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
-    return ExplanationReport(
+    return Explained(
         kind=ExplanationKind.GLOBAL,
         method=way.method,
         exact=way.exact,

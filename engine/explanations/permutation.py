@@ -18,7 +18,7 @@ from engine.explanations.measures import MEASURES, Measured, checked, labels
 from engine.explanations.mixing import BLOCK
 from engine.explanations.options import ExplanationKind
 from engine.explanations.performance import Performance
-from engine.explanations.report import ExplanationMethod, ExplanationReport, Importance
+from engine.explanations.report import Explained, ExplanationMethod, Importance
 from engine.fairness.report import Interval
 from engine.fairness.words import so_many
 from engine.models.scorer import Inside, Numbers
@@ -40,7 +40,7 @@ class Shuffle:
     features: tuple[str, ...]
 
 
-def explained(case: Case) -> ExplanationReport:
+def explained(case: Case) -> Explained:
     """The importance of every feature or group, with intervals."""
     found = importances(case)
     shown = sorted(found.importances, key=lambda each: -(each.importance or 0.0))[: case.options.max_features]
@@ -50,7 +50,7 @@ def explained(case: Case) -> ExplanationReport:
         if first and found.whole.value is not None
         else f"No feature could be shown to matter: {found.whole.reason or 'shuffling changes nothing'}."
     )
-    return ExplanationReport(
+    return Explained(
         kind=ExplanationKind.PERMUTATION,
         method=ExplanationMethod.PERMUTATION_IMPORTANCE,
         exact=False,

@@ -3,7 +3,7 @@
 These are the classes of the API and of the stored JSON. A new field has a default.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from engine.explanations.options import ExplanationKind, Perturbation
@@ -193,7 +193,6 @@ class ExplanationReport:
     """Spent computing."""
     evaluations: Count
     """Rows that the model was asked to score on the way; 0 where its structure was enough."""
-    rows: tuple[RowExplanation, ...] = ()
     importances: tuple[Importance, ...] = ()
     dependence: tuple[Dependence, ...] = ()
     interactions: tuple[Interaction, ...] = ()
@@ -206,3 +205,16 @@ class ExplanationReport:
     largest_additivity_error: float | None = None
     notes: tuple[str, ...] = ()
     """What a person should know before believing it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained(ExplanationReport):
+    """A report together with the rows that were explained one by one, which are stored and paged by themselves."""
+
+    rows: tuple[RowExplanation, ...] = ()
+
+    def report(self) -> ExplanationReport:
+        """Without the rows."""
+        return ExplanationReport(
+            **{each.name: getattr(self, each.name) for each in fields(ExplanationReport)}
+        )

@@ -10,7 +10,7 @@ import pandas as pd
 from engine.explanations.answers import Answer, predicted, text
 from engine.explanations.case import Case
 from engine.explanations.options import ExplanationKind, Perturbation
-from engine.explanations.report import Attribution, ExplanationReport, RowExplanation
+from engine.explanations.report import Attribution, Explained, RowExplanation
 from engine.explanations.ways import Attributions, way_for
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
@@ -20,7 +20,7 @@ FIRST_ROWS = 10
 PIECE_ROWS = 100
 
 
-def explained(case: Case) -> ExplanationReport:
+def explained(case: Case) -> Explained:
     """What each feature did to the answer for each row."""
     way, explainer, why = way_for(case)
     rows: list[RowExplanation] = []
@@ -30,20 +30,12 @@ def explained(case: Case) -> ExplanationReport:
         answers = case.answers[start:end]
         found = explainer.attributions(part, answers)
         evaluations += found.evaluations
-        for row in told(case, part, start, answers, found):
-            rows.append(row)
-            case.tell(
-                Step(
-                    stage="explaining",
-                    fraction=len(rows) / len(case.rows),
-                    message=sentence(row, explainer.unit),
-                    partial=row,
-                )
-            )
+        rows += told(case, part, start, answers, found)
+        _tell(case, rows[start:], len(rows) / len(case.rows), explainer.unit, first=start == 0)
     one = case.answers[0].name
     same = all(answer.name == one for answer in case.answers)
     asked_paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
-    return ExplanationReport(
+    return Explained(
         kind=ExplanationKind.SHAP,
         method=way.method,
         exact=way.exact,
@@ -61,6 +53,19 @@ def explained(case: Case) -> ExplanationReport:
         rows=tuple(rows),
         largest_additivity_error=max(row.additivity_error or 0.0 for row in rows),
     )
+
+
+def _tell(case: Case, rows: list[RowExplanation], fraction: float, unit: str, *, first: bool) -> None:
+    """Each of the first rows as a partial result, and of the others that they are done: nobody reads a thousand live."""
+    for row in rows if first else rows[-1:]:
+        case.tell(
+            Step(
+                stage="explaining",
+                fraction=fraction,
+                message=sentence(row, unit),
+                partial=row if first else None,
+            )
+        )
 
 
 def told(

@@ -6,15 +6,17 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 from engine.explanations import enumeration, linear, sampling
 from engine.explanations.answers import Answer
 from engine.explanations.case import Case
+from engine.explanations.leaf_tables import LeafTables, fits
 from engine.explanations.mixing import Mixer
 from engine.explanations.options import Perturbation
 from engine.explanations.report import ExplanationMethod
-from engine.models.ensemble import Link
+from engine.models.ensemble import Ensemble, Link
 from engine.models.scorer import Inside, Linear, Numbers
 
 SCORES = "probability"
@@ -143,6 +145,51 @@ def _linear(case: Case) -> Explainer | str:
     return Structured(inside, values, core.margins(background).mean(axis=0))
 
 
+def _leaf_tables(case: Case) -> Explainer | str:
+    return _trees(case, lambda core, players, background: LeafTables.built(core, players, background), fits)
+
+
+def _tree_shap(case: Case) -> Explainer | str:
+    from engine.explanations import tree_shap  # noqa: PLC0415  # shap takes seconds to load, and is rarely needed
+
+    return _trees(case, tree_shap.TreeShap, tree_shap.why_not)
+
+
+def _trees(
+    case: Case,
+    made: Callable[[Ensemble, NDArray[np.intp], Numbers | None], "OfTrees"],
+    why_not: Callable[..., str | None],
+) -> Explainer | str:
+    inside = case.inside
+    if inside is None or not isinstance(core := inside.core, Ensemble):
+        return ""
+    paths = _asks_paths(case)
+    reason = why_not(core, inside.players, path_dependent=paths)
+    if reason is not None:
+        return f"{reason[0].upper()}{reason[1:]}."
+    of = made(core, inside.players, None if paths else inside.encode(case.background))
+
+    def values(encoded: Numbers) -> Numbers:
+        found = of.values(encoded)
+        unused = len(case.names) - found.shape[1]  # features behind the last one that the trees look at
+        return np.pad(found, ((0, 0), (0, unused), (0, 0)))
+
+    return Structured(inside, values, of.base)
+
+
+class OfTrees(Protocol):
+    """Shapley values of an ensemble."""
+
+    @property
+    def base(self) -> Numbers:
+        """(margins,)"""
+        ...
+
+    def values(self, encoded: Numbers) -> Numbers:
+        """(rows, columns) to (rows, players, margins)."""
+        ...
+
+
 def _enumeration(case: Case) -> Explainer | str:
     if _asks_paths(case):
         return NO_PATHS
@@ -178,6 +225,18 @@ WAYS: tuple[Way, ...] = (
         exact=True,
         ready=_linear,
         why="The model is a weighted sum, so Shapley values have a closed form.",
+    ),
+    Way(
+        method=ExplanationMethod.TREE_LEAF_TABLES,
+        exact=True,
+        ready=_leaf_tables,
+        why="The model is a sum of trees, whose Shapley values follow exactly from a table for each group of leaves.",
+    ),
+    Way(
+        method=ExplanationMethod.TREE_SHAP,
+        exact=True,
+        ready=_tree_shap,
+        why="The model is a sum of trees, whose Shapley values the shap package computes exactly.",
     ),
     Way(
         method=ExplanationMethod.ENUMERATION,

@@ -14,7 +14,7 @@ from engine.errors import InvalidInput
 from engine.explanations.enumeration import shapley
 from engine.explanations.explain import explain
 from engine.explanations.options import ExplanationKind, ExplanationOptions, Perturbation
-from engine.explanations.report import ExplanationMethod, ExplanationReport
+from engine.explanations.report import Explained, ExplanationMethod
 from engine.models.ensemble import Link
 from engine.models.scorer import Inside, Linear
 from tests.scorers import Made, case
@@ -54,7 +54,7 @@ def by_definition(function, row: pd.DataFrame, background: pd.DataFrame) -> np.n
     return np.array([total[name] / len(orders) for name in names])
 
 
-def values_of(report: ExplanationReport, names: list[str], row: int = 0) -> np.ndarray:
+def values_of(report: Explained, names: list[str], row: int = 0) -> np.ndarray:
     found = {each.feature: each.attribution for each in report.rows[row].attributions}
     return np.array([found[name] for name in names])
 

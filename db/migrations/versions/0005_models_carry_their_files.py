@@ -5,6 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 from db.migrations.protection import protect
+from db.migrations.worked import worked
 
 revision = "0005"
 down_revision = "0004"
@@ -22,7 +23,7 @@ def upgrade() -> None:
     op.add_column("dataset", sa.Column("scoring", JSONB(none_as_null=True), nullable=True))
     op.create_table(
         "artifact",
-        *_worked(),
+        *worked(),
         sa.Column("model_id", sa.Uuid(), nullable=False),
         sa.Column("format", sa.String(40), nullable=True),
         sa.Column("sha256", sa.String(64), nullable=False),
@@ -43,7 +44,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "prediction",
-        *_worked(),
+        *worked(),
         sa.Column("model_id", sa.Uuid(), nullable=False),
         sa.Column("rows", JSONB(none_as_null=True), nullable=False),
         sa.Column("answers", JSONB(none_as_null=True), nullable=True),
@@ -55,29 +56,6 @@ def upgrade() -> None:
         op.create_index(f"{table}_once", table, once, unique=True)
         op.create_index(op.f(f"ix_{table}_organization_id"), table, ["organization_id"], unique=False)
         protect(table, verbs="SELECT, INSERT, UPDATE, DELETE")
-
-
-def _worked() -> list[sa.schema.SchemaItem]:
-    """The columns of a row that a job makes."""
-    return [
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("status", sa.String(40), nullable=False),
-        sa.Column("stage", sa.String(), nullable=True),
-        sa.Column("progress", sa.Float(), nullable=False),
-        sa.Column("message", sa.String(), nullable=True),
-        sa.Column("error", sa.String(), nullable=True),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("deaths", sa.Integer(), nullable=False),
-        sa.Column("created_by_id", sa.Uuid(), nullable=False),
-        sa.Column("idempotency_key", sa.String(200), nullable=True),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["created_by_id"], ["users.id"]),
-        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"]),
-        sa.PrimaryKeyConstraint("id"),
-    ]
 
 
 def downgrade() -> None:

@@ -1,0 +1,120 @@
+"""An explanation as a person reads it in a terminal: a waterfall for each row, bars for features that matter."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.terminal import plain
+from engine.explanations.options import ExplanationKind
+from engine.explanations.report import Agreement, Counterfactual, Explained, Importance, RowExplanation
+from engine.fairness.words import number, plural
+
+BAR = 30
+"""Characters of the longest bar."""
+MOST_ROWS = 10
+UP, DOWN = "red", "blue"
+"""As shap's pictures have it: what moves the answer up, and what moves it down."""
+
+
+def show(report: Explained, name: str, console: Console) -> None:
+    """Print an explanation.
+
+    Args:
+        report: what came out.
+        name: of the model's file.
+        console: where to print; it decides on colours and width.
+    """
+    console.print(f"[bold]{plain(name)}[/]  {plain(report.summary)}", soft_wrap=True)
+    for row in report.rows[:MOST_ROWS]:
+        console.print(_waterfall(row, report))
+    if len(report.rows) > MOST_ROWS:
+        console.print(f"[dim]{len(report.rows) - MOST_ROWS:,} more rows: --json has all[/]")
+    if report.importances:
+        console.print(_bars(report))
+    for found in report.counterfactuals:
+        console.print(_changes(found))
+    for pair in report.agreement:
+        console.print(_agreed(pair))
+    for line in _basis(report):
+        console.print(f"[dim]{plain(line)}[/]", soft_wrap=True)
+
+
+def _waterfall(row: RowExplanation, report: Explained) -> Table:
+    lime = report.kind is ExplanationKind.LIME
+    where = "given row" if row.row is None else f"row {row.row:,}"
+    of = "" if row.explained_class is None else f" of {row.explained_class!r}"
+    table = Table(box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table.title = plain(f"{where}: {row.predicted!r}, score{of} {number(row.prediction)}")
+    table.add_column("feature")
+    table.add_column(report.unit, justify="right")
+    table.add_column("")
+    table.add_row("intercept" if lime else "mean of the background", number(row.base))
+    largest = max((abs(each.attribution) for each in row.attributions), default=0.0)
+    for each in row.attributions:
+        value = "missing" if each.value is None else each.value
+        said = each.condition or f"{each.feature} = {value}"
+        sure = "" if not each.standard_error else f" ± {number(each.standard_error)}"
+        table.add_row(plain(said), f"{each.attribution:+.3g}{sure}", _bar(each.attribution, largest))
+    if row.others:
+        table.add_row("all others", f"{row.others:+.3g}", _bar(row.others, largest))
+    table.add_row("local model" if lime else "this row", number(row.output))
+    if row.fidelity is not None:
+        table.caption = f"fidelity R2 {number(row.fidelity)}, stability {row.stability:.0%}"
+    return table
+
+
+def _bars(report: Explained) -> Table:
+    shuffled = report.kind is ExplanationKind.PERMUTATION
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("feature")
+    table.add_column(f"loss of {report.unit}" if shuffled else f"mean |SHAP|, {report.unit}", justify="right")
+    table.add_column("")
+    largest = max((abs(each.importance or 0.0) for each in report.importances), default=0.0)
+    for each in report.importances:
+        table.add_row(plain(each.feature), _sure(each), _bar(each.importance or 0.0, largest))
+    return table
+
+
+def _sure(each: Importance) -> str:
+    if each.importance is None:
+        return plain(each.reason or "undefined")
+    if each.interval is None:
+        return number(each.importance)
+    return plain(f"{number(each.importance)} [{number(each.interval.low)}, {number(each.interval.high)}]")
+
+
+def _changes(found: Counterfactual) -> str:
+    where = "given row" if found.row is None else f"row {found.row:,}"
+    changes = ", ".join(
+        f"{each.feature}: {'missing' if each.before is None else each.before} -> {each.after}"
+        for each in found.changes
+    )
+    return plain(
+        f"  {where} -> {found.predicted!r} ({number(found.prediction)}) if {changes}; distance {number(found.distance)}"
+    )
+
+
+def _agreed(pair: Agreement) -> str:
+    correlation = "undefined" if pair.rank_correlation is None else number(pair.rank_correlation)
+    signs = "" if pair.same_sign is None else f", same direction {pair.same_sign:.0%}"
+    return f"  {pair.first} and {pair.second}: rank correlation {correlation}{signs}, same features {pair.shared_top:.0%}"
+
+
+def _bar(value: float, largest: float) -> Text:
+    length = round(BAR * abs(value) / largest) if largest else 0
+    return Text("█" * length, style=UP if value > 0 else DOWN)
+
+
+def _basis(report: Explained) -> list[str]:
+    """What the numbers rest on."""
+    exact = "exact" if report.exact else "approximate"
+    lines = [f"{report.method.replace('_', ' ')} ({exact}): {report.why}"]
+    if report.background is not None:
+        of = report.background
+        lines.append(f"background: {of.rows:,} of {of.of_rows:,} rows, seed {of.seed}, {of.sha256[:12]}")
+    error = report.largest_additivity_error
+    checks = "" if error is None else f"; additivity error at most {error:.1g}"
+    asked = f"; the model was asked {report.evaluations:,} times" if report.evaluations else ""
+    lines.append(f"{plural(report.rows_used, 'row')} in {report.seconds:.2g} s{asked}{checks}")
+    return [*lines, *report.notes]

@@ -1,0 +1,47 @@
+"""The job behind an Explanation: read the rows, ask the model in a child that is kept in, store what came out."""
+
+from collections.abc import Sequence
+
+from sqlmodel import col
+
+import db.tables as t
+from db.owned import owned
+from engine.explanations.asking import ask
+from engine.explanations.options import ExplanationKind, ExplanationOptions
+from engine.explanations.report import ExplanationReport, RowExplanation
+from engine.tables.part import Part
+from engine.values import Tell
+from jobs.attempt import Attempt
+from jobs.models import Gone, ModelFile, kept_in, model_file, parts_of, within_reach
+from jobs.work import Workshop
+
+Made = tuple[ExplanationReport, tuple[RowExplanation, ...]]
+
+
+async def run(attempt: Attempt, workshop: Workshop) -> None:
+    """Ask the model, and complete the explanation with its report."""
+    asked: t.Explanation = attempt.row
+    datasets = await attempt.rows(
+        owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == asked.dataset_id)
+    )
+    if not datasets:
+        raise Gone("the dataset of this explanation is no longer there")
+    async with (
+        model_file(attempt, workshop, asked.model_id) as file,
+        parts_of(attempt, workshop, datasets[0]) as parts,
+        workshop.scratch() as folder,
+    ):
+        names = list(file.signature.names)
+        if asked.options.label is not None and asked.options.label not in names:
+            names.append(asked.options.label)
+        near = await within_reach(attempt, workshop, parts, names, folder)
+        report, rows = await kept_in(attempt, workshop, explain, file, near, asked.kind, asked.options)
+    await attempt.complete(report.summary, report=report, rows=rows)
+
+
+def explain(
+    tell: Tell, file: ModelFile, parts: Sequence[Part], kind: ExplanationKind, options: ExplanationOptions
+) -> Made:
+    """The whole computation, in a child."""
+    found = ask(tell, file.open(), parts, kind, options)
+    return found.report(), found.rows

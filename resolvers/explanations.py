@@ -1,0 +1,276 @@
+"""Explanations: starting, reading, cancelling and deleting them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import strawberry
+from pydantic import TypeAdapter
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
+from strawberry import ID
+
+import db.tables as t
+import jobs.queue
+from db.errors import Conflict, NotFound
+from db.owned import one, one_to_change, owned
+from engine.errors import InvalidInput, within
+from engine.explanations.options import ExplanationKind, ExplanationOptions
+from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
+from engine.models.signature import Signature
+from engine.tables import TableProfile
+from engine.tables.names import no_column
+from resolvers.context import Info
+from resolvers.ids import global_id, key
+from resolvers.lists import page
+from resolvers.paging import MOMENTS, USUAL_PAGE, Order, Page, Slice
+from resolvers.removal import Removal
+
+Told = TypeVar("Told")
+
+MOST_ROWS = 100
+"""Explained rows on a page."""
+
+
+class ExplanationOrder(StrEnum):
+    """How a list of explanations is sorted."""
+
+    NEWEST_FIRST = "newest_first"
+    OLDEST_FIRST = "oldest_first"
+
+
+ORDERS: Mapping[ExplanationOrder, Order] = {
+    ExplanationOrder.NEWEST_FIRST: Order(column="created_at", kind=MOMENTS, descending=True),
+    ExplanationOrder.OLDEST_FIRST: Order(column="created_at", kind=MOMENTS),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationFilter:
+    """Which explanations to list; conditions left out do not narrow the list."""
+
+    model_id: ID | None = None
+    dataset_id: ID | None = None
+    status: t.Status | None = None
+    kind: ExplanationKind | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewExplanation:
+    """A question about a model's answers: of which kind, and on which dataset."""
+
+    model_id: ID
+    """A model with its file."""
+    dataset_id: ID
+    """Has the rows that are explained, and those that stand in for features taken away."""
+    kind: ExplanationKind
+    options: ExplanationOptions | None = None
+
+
+async def start(info: Info, input: NewExplanation, idempotency_key: str | None = None) -> t.Explanation:
+    """Start an explanation and return it at once; `explanationProgress` follows it, `report` holds what came out.
+
+    With an idempotency key, asking again for the same gives the explanation that was started before.
+    """
+    context, viewer = info.context, info.context.viewer
+    asked_key = jobs.queue.checked_key(idempotency_key)
+    async with context.write() as session:
+        await jobs.queue.one_by_one(session, viewer.scope)
+        model = await one(session, t.Model, viewer.scope, key(t.Model, input.model_id, at="model_id"))
+        asked_of = key(t.Dataset, input.dataset_id, at="dataset_id")
+        dataset = await one(session, t.Dataset, viewer.scope, asked_of, "profile")
+        row = t.Explanation(
+            organization_id=viewer.organization_id,
+            created_by_id=viewer.user_id,
+            idempotency_key=asked_key,
+            model_id=model.id,
+            dataset_id=dataset.id,
+            kind=input.kind,
+            options=input.options or ExplanationOptions(),
+        )
+        before = await jobs.queue.asked_before(session, t.Explanation, viewer.scope, asked_key)
+        if before is not None:
+            return _same(before, row)
+        found = owned(t.Artifact, viewer.scope).where(col(t.Artifact.model_id) == model.id)
+        signature = await session.scalar(found.with_only_columns(col(t.Artifact.signature)))
+        _check(signature, dataset, row)
+        await jobs.queue.room(session, t.Explanation, viewer.scope)
+        try:
+            await jobs.queue.start(session, t.Subject.EXPLANATION, row)
+        except IntegrityError:
+            raise NotFound("what the explanation is about was deleted a moment ago") from None
+    await context.tell()
+    return row
+
+
+async def cancel(info: Info, id: ID) -> t.Explanation:
+    """End an explanation that waits or runs; it takes effect within seconds and nothing of it is kept."""
+    async with info.context.write() as session:
+        row = await one_to_change(session, t.Explanation, info.context.viewer.scope, key(t.Explanation, id))
+        await jobs.queue.cancel(session, t.Subject.EXPLANATION, row)
+    await info.context.tell()
+    return row
+
+
+async def delete(info: Info, id: ID) -> Removal:
+    """Delete an explanation with its report; one that runs is stopped."""
+    async with info.context.write() as session:
+        row = await one_to_change(session, t.Explanation, info.context.viewer.scope, key(t.Explanation, id))
+        if not row.status.ended:
+            await jobs.queue.cancel(session, t.Subject.EXPLANATION, row)
+            await session.flush()
+        await session.delete(row)
+    await info.context.tell()
+    return Removal(
+        id=global_id("Explanation", row.id),
+        deleted=True,
+        archived=False,
+        message="the explanation is deleted",
+    )
+
+
+async def explanation(info: Info, id: ID) -> t.Explanation:
+    """One explanation by its id."""
+    async with info.context.read() as session:
+        return await one(session, t.Explanation, info.context.viewer.scope, key(t.Explanation, id))
+
+
+async def report(explanation: strawberry.Parent[t.Explanation], info: Info) -> ExplanationReport | None:
+    """What came out, once the explanation is completed."""
+    kept: ExplanationReport | None = await info.context.large(explanation, "report")
+    return kept
+
+
+async def rows(
+    explanation: strawberry.Parent[t.Explanation], info: Info, first: int = 20, skip: int = 0
+) -> list[RowExplanation] | None:
+    """The rows that were explained one by one, `first` of them after the `skip` first; once it is completed."""
+    if not 1 <= first <= MOST_ROWS:
+        raise InvalidInput(f"first must lie in [1, {MOST_ROWS}], got {first}", at=("first",))
+    if skip < 0:
+        raise InvalidInput(f"skip must be 0 or more, got {skip}", at=("skip",))
+    kept: tuple[RowExplanation, ...] | None = await info.context.large(explanation, "rows")
+    return None if kept is None else list(kept[skip : skip + first])
+
+
+async def explanations(
+    info: Info,
+    first: int = USUAL_PAGE,
+    after: str | None = None,
+    filter: ExplanationFilter | None = None,
+    order: ExplanationOrder = ExplanationOrder.NEWEST_FIRST,
+) -> Page[t.Explanation]:
+    """The explanations, a page at a time."""
+    return await page(info.context, _part(info, first, after, filter or ExplanationFilter(), order))
+
+
+async def of_model(
+    model: strawberry.Parent[t.Model],
+    info: Info,
+    first: int = USUAL_PAGE,
+    after: str | None = None,
+    status: t.Status | None = None,
+    order: ExplanationOrder = ExplanationOrder.NEWEST_FIRST,
+) -> Page[t.Explanation]:
+    """The explanations of this model, a page at a time."""
+    part = _part(info, first, after, ExplanationFilter(status=status), order)
+    return await info.context.children(t.Explanation, "model_id", model.id, part)
+
+
+def row_explanation(event: strawberry.Parent[t.Event]) -> RowExplanation | None:
+    """The row that this step explained."""
+    return _told(event, "attributions", _ROW)
+
+
+def importance(event: strawberry.Parent[t.Event]) -> Importance | None:
+    """A feature that matters, of the rows looked at so far; see `interim` for whether it is final."""
+    return _told(event, "importance", _IMPORTANCE)
+
+
+def counterfactual(event: strawberry.Parent[t.Event]) -> Counterfactual | None:
+    """A change that this step found."""
+    return _told(event, "changes", _COUNTERFACTUAL)
+
+
+_ROW = TypeAdapter(RowExplanation)
+_IMPORTANCE = TypeAdapter(Importance)
+_COUNTERFACTUAL = TypeAdapter(Counterfactual)
+
+
+def _told(event: t.Event, sign: str, adapter: TypeAdapter[Told]) -> Told | None:
+    """The partial result of an event, if it is the one that has the field `sign`."""
+    if event.partial is None or event.subject is not t.Subject.EXPLANATION or sign not in event.partial:
+        return None
+    return adapter.validate_python(event.partial)
+
+
+def _part(
+    info: Info, first: int, after: str | None, asked: ExplanationFilter, order: ExplanationOrder
+) -> Slice[t.Explanation]:
+    wanted = {
+        "model_id": key(t.Model, asked.model_id, at="model_id") if asked.model_id else None,
+        "dataset_id": key(t.Dataset, asked.dataset_id, at="dataset_id") if asked.dataset_id else None,
+        "status": asked.status,
+        "kind": asked.kind,
+    }
+    where = tuple((column, "is", value) for column, value in wanted.items() if value is not None)
+    return Slice(
+        table=t.Explanation,
+        scope=info.context.viewer.scope,
+        order=ORDERS[order],
+        first=first,
+        after=after,
+        where=where,
+    )
+
+
+def _same(before: t.Explanation, now: t.Explanation) -> t.Explanation:
+    def asked(row: t.Explanation) -> tuple[object, ...]:
+        return row.model_id, row.dataset_id, row.kind, _OPTIONS.dump_json(row.options)
+
+    if asked(before) != asked(now):
+        raise Conflict("this idempotencyKey was used for another explanation; take a new one")
+    return before
+
+
+_OPTIONS = TypeAdapter(ExplanationOptions)
+
+
+def _check(signature: Signature | None, dataset: t.Dataset, row: t.Explanation) -> None:
+    """Refuse now, in words, what could only fail later."""
+    if signature is None:
+        raise Conflict(
+            "the model has no file that is ready, so it cannot be asked; upload one with uploadModel"
+        )
+    if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
+        raise Conflict(f"the dataset is {dataset.status}, an explanation needs one that is completed")
+    with within("options"):
+        row.options.check(row.kind)
+        _check_names(signature, dataset.profile, row.options)
+    columns = [column.name for column in dataset.profile.columns]
+    for name in signature.names:
+        if name not in columns:
+            raise no_column(name, columns, ("dataset_id",))
+
+
+def _check_names(signature: Signature, profile: TableProfile, options: ExplanationOptions) -> None:
+    columns = [column.name for column in profile.columns]
+    if options.label is not None and options.label not in columns:
+        raise no_column(options.label, columns, ("label",))
+    beyond = next((i for i, row in enumerate(options.rows) if row >= profile.rows), None)
+    if beyond is not None:
+        raise InvalidInput(
+            f"the dataset has {profile.rows:,} rows, counted from 0, and no row {options.rows[beyond]}",
+            at=("rows", beyond),
+        )
+    for i, value in enumerate(options.values):
+        if value.feature not in signature.names:
+            raise no_column(
+                value.feature, list(signature.names), ("values", i, "feature"), "model", "feature"
+            )
+    for name in ("explained_class", "wanted"):
+        asked = getattr(options, name)
+        if asked is not None and asked not in signature.classes:
+            known = ", ".join(map(repr, signature.classes[:20])) or "none, for it predicts a value"
+            raise InvalidInput(f"the model has no class {asked!r}; its classes are {known}", at=(name,))
