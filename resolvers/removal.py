@@ -33,7 +33,7 @@ class Removal:
 
 
 async def remove(context: Context, table: type[Archivable], id: ID) -> Removal:
-    """Delete a row and its files, or archive it when analyses refer to it, those of others it is shared with included."""
+    """Delete a row and its files, or archive it when analyses or explanations refer to it, those of others it is shared with included."""
     name = table.__name__.lower()
     async with context.write() as session:
         files = await _files(session, context.viewer.scope, table, key(table, id))
@@ -48,7 +48,10 @@ async def remove(context: Context, table: type[Archivable], id: ID) -> Removal:
             used, message = False, f"the {name} is deleted"
         except IntegrityError:  # only the database sees every reference: ours is not the only organization
             row.archived_at = row.archived_at or t.now()
-            used, message = True, f"analyses refer to this {name}, so it is archived: delete them first"
+            used, message = (
+                True,
+                f"analyses or explanations refer to this {name}, so it is archived: delete them first",
+            )
     await context.tell()
     if not used:
         for file in files:

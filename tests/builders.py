@@ -14,6 +14,14 @@ import db.tables as t
 from auth.passwords import hashed
 from auth.tokens import Tokens
 from db.session import Scope
+from engine.explanations.options import ExplanationKind, ExplanationOptions, Perturbation
+from engine.explanations.report import (
+    Attribution,
+    Background,
+    ExplanationMethod,
+    ExplanationReport,
+    RowExplanation,
+)
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.models.prediction import ClassScore, FeatureValue, GivenRow, Predicted
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
@@ -203,6 +211,51 @@ def a_prediction(person: Person, model: t.Model, **given: Any) -> t.Prediction:
         "model_id": model.id,
     }
     return t.Prediction(**(usual | ours | given))
+
+
+def an_explanation(person: Person, model: t.Model, dataset: t.Dataset, **given: Any) -> t.Explanation:
+    """What moved the answer for one row, not yet kept."""
+    moved = Attribution(feature="age", value="41", attribution=0.25)
+    row = RowExplanation(
+        row=Count(0),
+        prediction=0.75,
+        predicted="1",
+        output=0.75,
+        base=0.5,
+        attributions=(moved,),
+        others=0.0,
+        additivity_error=0.0,
+        explained_class="1",
+    )
+    report = ExplanationReport(
+        kind=ExplanationKind.SHAP,
+        method=ExplanationMethod.ENUMERATION,
+        exact=True,
+        why="All coalitions of the features were tried.",
+        summary="Row 0 is answered '1'.",
+        unit="probability",
+        explained_class="1",
+        perturbation=Perturbation.INTERVENTIONAL,
+        background=Background(rows=Count(2), of_rows=Count(2), seed=0, sha256="a" * 64),
+        rows_used=Count(1),
+        seconds=0.5,
+        evaluations=Count(8),
+    )
+    usual = {
+        "kind": ExplanationKind.SHAP,
+        "options": ExplanationOptions(rows=[Count(0)]),
+        "report": report,
+        "rows": (row,),
+        "status": t.Status.COMPLETED,
+        "progress": 1.0,
+    }
+    ours = {
+        "organization_id": person.organization_id,
+        "created_by_id": person.user_id,
+        "model_id": model.id,
+        "dataset_id": dataset.id,
+    }
+    return t.Explanation(**(usual | ours | given))
 
 
 def an_event(person: Person, number: int, subject: t.Subject, row: t.Worked, **given: Any) -> t.Event:

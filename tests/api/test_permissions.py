@@ -14,7 +14,17 @@ from auth.permissions import GRANTS, Open, Permission
 from resolvers.ids import global_id
 from resolvers.nodes import OPENED_BY
 from tests import walk
-from tests.builders import LOANS, a_dataset, a_model, a_prediction, an_analysis, an_artifact, an_event, keep
+from tests.builders import (
+    LOANS,
+    a_dataset,
+    a_model,
+    a_prediction,
+    an_analysis,
+    an_artifact,
+    an_event,
+    an_explanation,
+    keep,
+)
 from tests.walk import Door, document, edges, entrances, ways_to
 
 OPEN = {one.value for one in Open}
@@ -29,6 +39,7 @@ TABLES = (
     "summary",
     "artifact",
     "prediction",
+    "explanation",
     "event",
     "procrastinate_jobs",
 )
@@ -45,6 +56,7 @@ def ids(url, people) -> dict[str, str]:
         "Analysis": an_analysis(person, model, dataset),
         "Artifact": an_artifact(person, model),
         "Prediction": a_prediction(person, model),
+        "Explanation": an_explanation(person, model, dataset),
     }
     events = [
         an_event(person, i, t.Subject(kind.lower()), row) for i, (kind, row) in enumerate(made.items(), 1)
@@ -227,7 +239,7 @@ async def test_a_row_asks_for_its_own_permission_when_it_is_found_by_its_id(api,
                     assert (await api("admin", NODE, id=ids[other])).errors == [], other
 
 
-@pytest.mark.parametrize("kind", ["Dataset", "Analysis", "Artifact", "Prediction"])
+@pytest.mark.parametrize("kind", ["Dataset", "Analysis", "Artifact", "Prediction", "Explanation"])
 async def test_following_work_asks_for_the_permission_to_read_what_it_makes(api, ids, kind, monkeypatch):
     follow = "subscription ($id: ID!) { progress(id: $id) { number status } }"
     (told,) = await api.all_events("viewer", follow, id=ids[kind])

@@ -7,6 +7,7 @@ answer exactly as for an id that nobody has. A new field is tried as soon as it 
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ from tests.builders import (
     an_analysis,
     an_artifact,
     an_event,
+    an_explanation,
     keep,
 )
 from tests.client import LOANS
@@ -51,6 +53,7 @@ TABLES = (
     "summary",
     "artifact",
     "prediction",
+    "explanation",
     "event",
 )
 
@@ -62,7 +65,7 @@ def ours(url, people) -> dict[str, str]:
     model, dataset = a_model(person), a_dataset(person, COLUMNS)
     dataset.scored_from_id, dataset.model_id = dataset.id, model.id
     analysis = an_analysis(person, model, dataset)
-    more = an_artifact(person, model), a_prediction(person, model)
+    more = an_artifact(person, model), a_prediction(person, model), an_explanation(person, model, dataset)
     keep(url, model, dataset, analysis, *more, an_event(person, 1, t.Subject.ANALYSIS, analysis))
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset))
     return ids(person, model, dataset, analysis, *more)
@@ -108,6 +111,8 @@ def theirs(url, people, settings) -> dict[str, str]:
     artifact = an_artifact(person, model, message=CANARY, tried=CANARY, signature=signature)
     answers = (Predicted(prediction=CANARY),)
     prediction = a_prediction(person, model, message=CANARY, answers=answers)
+    explanation = an_explanation(person, model, dataset, message=CANARY, error=CANARY)
+    explanation.report = replace(explanation.report, summary=CANARY, unit=CANARY)
     told = {"message": CANARY, "stage": CANARY}
     keep(
         url,
@@ -116,6 +121,7 @@ def theirs(url, people, settings) -> dict[str, str]:
         analysis,
         artifact,
         prediction,
+        explanation,
         an_event(person, 1, t.Subject.ANALYSIS, analysis, **told),
     )
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset, **told))
@@ -125,7 +131,7 @@ def theirs(url, people, settings) -> dict[str, str]:
     assert kept is not None
     kept.parent.mkdir(parents=True)
     kept.write_text(CANARY)
-    return ids(person, model, dataset, analysis, artifact, prediction)
+    return ids(person, model, dataset, analysis, artifact, prediction, explanation)
 
 
 def sung(kind: Any, name: str, *words: str) -> Any:

@@ -11,7 +11,16 @@ from sqlalchemy.exc import DBAPIError
 import db.tables as t
 from db.owned import one, one_to_change, own, owned
 from db.session import APP_ROLE, Scope
-from tests.builders import a_dataset, a_model, a_prediction, an_analysis, an_artifact, an_event, keep
+from tests.builders import (
+    a_dataset,
+    a_model,
+    a_prediction,
+    an_analysis,
+    an_artifact,
+    an_event,
+    an_explanation,
+    keep,
+)
 
 QUEUE = "procrastinate_"
 UNREACHABLE = {"alembic_version"}
@@ -26,6 +35,7 @@ TENANTS = (
     "summary",
     "artifact",
     "prediction",
+    "explanation",
     "event",
 )
 
@@ -49,8 +59,8 @@ async def rows(url, people):
         event = an_event(person, 1, t.Subject.ANALYSIS, analysis)
         share = t.Share(organization_id=person.organization_id, row_id=model.id)
         summary = t.Summary(id=analysis.id, organization_id=person.organization_id, content=b"counts")
-        artifact, prediction = an_artifact(person, model), a_prediction(person, model)
-        keep(url, model, dataset, analysis, summary, artifact, prediction, event, share)
+        made = an_artifact(person, model), a_prediction(person, model), an_explanation(person, model, dataset)
+        keep(url, model, dataset, analysis, summary, *made, event, share)
         kept[name] = {"model": model, "dataset": dataset, "analysis": analysis, "event": event}
     return kept
 
