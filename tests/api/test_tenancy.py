@@ -356,7 +356,8 @@ async def test_deleting_a_dataset_leaves_the_file_of_another_organization_alone(
     """Also when both have stored the very same content."""
     mine, other = people["admin"].organization_id, people["stranger"].organization_id
     with psycopg.connect(url) as connection:
-        connection.execute("DELETE FROM analysis WHERE organization_id = %s", (mine,))
+        for table in ("analysis", "explanation"):
+            connection.execute(f"DELETE FROM {table} WHERE organization_id = %s", (mine,))
         connection.execute(
             "UPDATE dataset SET blob = %s WHERE organization_id = %s", (f"{mine}/{'c' * 64}.parquet", mine)
         )
