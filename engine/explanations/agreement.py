@@ -41,8 +41,8 @@ def explained(case: Case) -> Explained:
     case.tell(Step(stage="comparing", fraction=0.4, message="Shapley values are known"))
     lime = Lime(case)
     weights = np.zeros_like(found.values)
-    for i, answer in enumerate(case.answers):
-        local = lime.fits(case.rows.iloc[[i]], case.scores[i], answer, len(case.names))[0]
+    for i in range(len(case.rows)):
+        local = lime.fits(i, len(case.names))[0]
         weights[i, local.features] = local.weights
     case.tell(Step(stage="comparing", fraction=0.7, message="The weights of LIME are known"))
     most = min(case.options.max_features, len(case.names))

@@ -1,12 +1,11 @@
 """LIME for single rows: the points are drawn and scored once, each row costs one small regression."""
 
 import numpy as np
-import pandas as pd
 
-from engine.explanations.answers import Answer, predicted, text
+from engine.explanations.answers import predicted, text
 from engine.explanations.case import Case
 from engine.explanations.lime_fit import Fit, fit
-from engine.explanations.lime_samples import Categories, Neighbourhood, Quartiles, drawn, readings
+from engine.explanations.lime_samples import Neighbourhood, drawn, readings
 from engine.explanations.options import ExplanationKind
 from engine.explanations.report import Attribution, Explained, ExplanationMethod, RowExplanation
 from engine.explanations.ways import SCORES, VALUES
@@ -25,25 +24,24 @@ class Lime:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._read = readings(case.scorer.signature, case.background)
+        self._own = np.column_stack([each.bins(case.rows[each.name]) for each in self._read])
         self._drawn = [self._points(seed) for seed in range(case.options.repeats)]
         self.evaluations = sum(len(scores) for _, scores in self._drawn)
 
-    def fits(self, row: pd.DataFrame, scores: Numbers, answer: Answer, most: int) -> list[Fit]:
-        """Of one row, one for each seed; the first is the one that is shown."""
-        own = np.array([each.bins(row[each.name])[0] for each in self._read])
-        found = []
+    def fits(self, i: int, most: int) -> list[Fit]:
+        """Of one of the rows, one for each seed; the first is the one that is shown."""
+        place, found = self._case.answers[i].place, []
         for points, others in self._drawn:
-            same = points.bins == own
+            same = points.bins == self._own[i]
             same[0] = True
-            answers = others[:, answer.place].copy()
-            answers[0] = scores[answer.place]
+            answers = others[:, place].copy()
+            answers[0] = self._case.scores[i, place]
             found.append(fit(same, answers, most))
         return found
 
-    def condition(self, feature: int, row: pd.DataFrame) -> str:
+    def condition(self, feature: int, i: int) -> str:
         """What the weight of a feature is the weight of, in words."""
-        read: Quartiles | Categories = self._read[feature]
-        return read.condition(int(read.bins(row[read.name])[0]))
+        return self._read[feature].condition(int(self._own[i, feature]))
 
     def _points(self, seed: int) -> tuple[Neighbourhood, Numbers]:
         case = self._case
@@ -85,8 +83,8 @@ def explained(case: Case) -> Explained:
 
 
 def _row(case: Case, lime: Lime, i: int) -> RowExplanation:
-    row, answer = case.rows.iloc[[i]], case.answers[i]
-    fits = lime.fits(row, case.scores[i], answer, min(case.options.max_features, len(case.names)))
+    row, answer = case.rows.iloc[i], case.answers[i]
+    fits = lime.fits(i, min(case.options.max_features, len(case.names)))
     first = fits[0]
     return RowExplanation(
         row=None if (place := case.ids[i]) is None else Count(place),
@@ -97,9 +95,9 @@ def _row(case: Case, lime: Lime, i: int) -> RowExplanation:
         attributions=tuple(
             Attribution(
                 feature=case.names[feature],
-                value=text(row[case.names[feature]].iloc[0]),
+                value=text(row[case.names[feature]]),
                 attribution=float(weight),
-                condition=lime.condition(int(feature), row),
+                condition=lime.condition(int(feature), i),
             )
             for feature, weight in zip(first.features, first.weights, strict=True)
         ),

@@ -72,19 +72,21 @@ class _Products:
         whole = weights.sum()
         means = weights @ points / whole
         answer_mean = float(weights @ answers / whole)
-        away = points - means
-        weighted = away * weights[:, None]
+        weighted = points * weights[:, None]
+        away = answers - answer_mean
         return cls(
             means=means,
             answer_mean=answer_mean,
-            features=away.T @ weighted,
-            answers=weighted.T @ (answers - answer_mean),
-            total=float(weights @ (answers - answer_mean) ** 2),
+            features=points.T @ weighted - whole * np.outer(means, means),
+            answers=away @ weighted - (weights @ away) * means,
+            total=float(weights @ away**2),
         )
 
     def ridge(self, chosen: NDArray[np.intp], penalty: float) -> Numbers:
         products = self.features[np.ix_(chosen, chosen)] + penalty * np.eye(len(chosen))
-        return np.asarray(np.linalg.lstsq(products, self.answers[chosen], rcond=None)[0])
+        if penalty:
+            return np.asarray(np.linalg.solve(products, self.answers[chosen]))
+        return np.asarray(np.linalg.lstsq(products, self.answers[chosen], rcond=None)[0])  # may be singular
 
     def explained(self, chosen: NDArray[np.intp], weights: Numbers) -> float | None:
         """R2 of a model with these weights."""

@@ -23,7 +23,7 @@ MISSING = -1
 NARROWEST = 1e-11
 """Added to the spread within a bin, as `lime` does."""
 
-Bins = NDArray[np.int64]
+Bins = NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Quartiles:
     def bins(self, column: "pd.Series[Any]") -> Bins:
         """The quarter of each value."""
         values = column.to_numpy(dtype=float)
-        return np.where(np.isnan(values), MISSING, np.searchsorted(self.edges, values))
+        return np.where(np.isnan(values), MISSING, np.searchsorted(self.edges, values)).astype(np.int32)
 
     def drawn(self, bins: Bins, generator: np.random.Generator) -> NDArray[Any]:
         """A value in each bin, from the normal of the bin cut at its ends."""
@@ -98,7 +98,7 @@ class Categories:
         """The place of each value; one that the background does not have has a bin of its own."""
         found = pd.Index(self.values).get_indexer(column)
         unseen = (found < 0) & column.notna().to_numpy()
-        return np.where(unseen, len(self.values), found).astype(np.int64)
+        return np.where(unseen, len(self.values), found).astype(np.int32)
 
     def drawn(self, bins: Bins, generator: np.random.Generator) -> NDArray[Any]:
         """The values themselves."""
@@ -139,7 +139,7 @@ def drawn(
     read: list[Quartiles | Categories], background: pd.DataFrame, points: int, generator: np.random.Generator
 ) -> Neighbourhood:
     """Draw points: each feature by itself, bins as often as the background has them."""
-    bins = np.empty((points, len(read)), dtype=np.int64)
+    bins = np.empty((points, len(read)), dtype=np.int32)
     columns = {}
     for j, each in enumerate(read):
         seen, often = np.unique(each.bins(background[each.name]), return_counts=True)

@@ -17,8 +17,11 @@ def values(
     away = encoded - background.mean(axis=0)
     margins = len(core.intercept)
     found = np.zeros((len(encoded), features, margins))
+    own = len(players) == features and bool((players == np.arange(features)).all())
     for margin in range(margins):
         parts = away * core.weights[margin]
-        for feature in range(features):
-            found[:, feature, margin] = parts[:, players == feature].sum(axis=1)
+        if own:
+            found[:, :, margin] = parts
+        else:
+            np.add.at(found[:, :, margin].T, players, parts.T)
     return found
