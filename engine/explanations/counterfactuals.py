@@ -229,6 +229,11 @@ class _Search:
                     ways[k].look(middles[k], good=bool(yes))
             for k, way in ways.items():
                 left[k][way.feature] = way.good
+            shorter = {k: way.rounded() for k, way in ways.items()}
+            tried = [{**left[k], ways[k].feature: value} for k, value in shorter.items()]
+            for (k, value), yes in zip(shorter.items(), self._granted(tried), strict=True):
+                if yes and self._field.permits(ways[k].feature, value):
+                    left[k][ways[k].feature] = value
         return list(left)
 
     def _way(self, change: Change, turn: int) -> "_Way | None":
@@ -294,6 +299,10 @@ class _Way:
         if middle in (self.good, self._bad) or not self._field.permits(self.feature, middle):
             return None
         return middle
+
+    def rounded(self) -> float:
+        """The value in four digits, which people can read."""
+        return float(f"{self.good:.4g}")
 
     def look(self, middle: float | None, *, good: bool) -> None:
         """Go on from a value that was tried."""

@@ -46,7 +46,7 @@ def explained(case: Case) -> Explained:
     shown = sorted(found.importances, key=lambda each: -(each.importance or 0.0))[: case.options.max_features]
     first = [f"{each.feature} ({each.importance:.3g})" for each in shown[:3] if each.importance]
     summary = (
-        f"Shuffling costs most {found.measure} for {', '.join(first)}, of {found.whole.value:.3g}."
+        f"Shuffling costs most {found.measure.replace('_', ' ')} for {', '.join(first)}, of {found.whole.value:.3g}."
         if first and found.whole.value is not None
         else f"No feature could be shown to matter: {found.whole.reason or 'shuffling changes nothing'}."
     )
