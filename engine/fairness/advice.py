@@ -132,8 +132,9 @@ def _needed(finding: Finding, report: AttributeReport) -> str:
         if finding.outcome is None or metric.outcome in (None, finding.outcome)
     ]
     least, quantity = min(found, default=(None, of[0]))
-    now = "" if least is None else f"; the smallest has {least:,} now"
-    return f" About {finding.rows_needed:,} {QUANTITIES[quantity].among} in each group would do{now}."
+    now = "" if least is None else f", which has {least:,} now,"
+    among = QUANTITIES[quantity].among
+    return f" About {finding.rows_needed:,} {among} in the smallest group{now} would do if all groups grew alike."
 
 
 def _worst(findings: Sequence[Finding], first: Sequence[Metric]) -> Finding | None:

@@ -135,7 +135,7 @@ def compared(before: BiasReport, after: BiasReport) -> ReportComparison:
     changes: list[Change] = []
     missing: list[NotCompared] = []
     for key in [*old, *(key for key in new if key not in old)]:
-        reason = _why_not(old.get(key), new.get(key))
+        reason = _why_not(old.get(key), new.get(key)) or _other_reference(key, before, after)
         if reason is None and len(changes) == MOST_CHANGES:
             reason = f"Only {MOST_CHANGES:,} findings are compared at once."
         if reason is not None:
@@ -244,17 +244,27 @@ def _why_not(before: Finding | None, after: Finding | None) -> str | None:
     for finding, which in ((before, "first"), (after, "second")):
         if finding.value is None or finding.interval is None:
             return f"It has no value in the {which} analysis: {finding.reason}"
-    if METRICS[before.metric].form is Form.AGAINST_REFERENCE and before.highest != after.highest:
-        return f"The reference group is {before.highest} in one analysis and {after.highest} in the other."
     return None
+
+
+def _other_reference(
+    key: tuple[Metric, str, str | None], before: BiasReport, after: BiasReport
+) -> str | None:
+    """That a ratio to the reference group has another one in the other report."""
+    if METRICS[key[0]].form is not Form.AGAINST_REFERENCE:
+        return None
+    one, other = (getattr(_part(report, key[1]), "reference_group", None) for report in (before, after))
+    return None if one == other else f"The reference group is {one} in one analysis and {other} in the other."
+
+
+def _part(report: BiasReport, attribute: str) -> AttributeReport | None:
+    return next((p for p in (*report.attributes, *report.intersections) if p.attribute == attribute), None)
 
 
 def _judged(report: BiasReport, finding: Finding) -> set[str]:
     """Names of the groups that a finding compares."""
     out = {each.group for each in finding.excluded}
-    part: AttributeReport | None = next(
-        (p for p in (*report.attributes, *report.intersections) if p.attribute == finding.attribute), None
-    )
+    part = _part(report, finding.attribute)
     groups = () if part is None or not finding.attributes else part.groups
     return {group.name for group in groups if group.judged and group.name not in out}
 

@@ -126,8 +126,11 @@ class Finding:
     highest_value: float | None = None
     """The same of the highest group."""
     rows_needed: Count | None = None
-    """About how many rows of each group would settle an open verdict: of those that the rates compared rest on, such as
-    rows with an unfavourable label for a false positive rate. Null where it is settled or cannot be said."""
+    """About how many rows it takes, of those that the rates compared rest on, such as rows with an unfavourable label for
+    a false positive rate. Of an open verdict: in the smallest group, were all groups to grow alike and the value to stay;
+    `reason` says where that is more than can be hoped for. Of a clear verdict that rests on fewer than 10 rows: 10. Where
+    nothing could be compared: in each group, to find a gap as large as the limit with a chance of 80 %. Null where the
+    verdict is settled, where the value is the limit itself, and where it cannot be said."""
 
 
 @dataclass(frozen=True, kw_only=True)

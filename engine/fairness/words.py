@@ -56,6 +56,14 @@ def verdict_reason(
     return f"{whole} {between(interval)} {where}.{left_out(excluded)}"
 
 
+def hardly(needed: int | None, most: float) -> str:
+    """A sentence, with a space before it, where more rows than `most` would settle a verdict, or none; or nothing."""
+    if needed is not None and needed <= most:
+        return ""
+    took = f": it would take about {needed:,} in the smallest group" if needed is not None else ""
+    return f" The value is so near the limit that more rows can hardly settle it{took}."
+
+
 def left_out(excluded: Sequence[Exclusion]) -> str:
     """A sentence on the groups that took no part, with a space before it; or nothing."""
     if not excluded:
