@@ -8,7 +8,7 @@ from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Cells
 from engine.fairness.report import AttributeReport, Finding, Recommendation, Verdict
 from engine.fairness.severity import distance
-from engine.fairness.words import number
+from engine.fairness.words import limit_of, value_of
 from engine.values import ModelType
 
 MOST = 3
@@ -86,8 +86,8 @@ def more_rows(finding: Finding, report: AttributeReport) -> Recommendation:
     """For a gap that is acceptable as measured, though not surely so."""
     return Recommendation(
         title=f"Gather more rows to settle {finding.attribute}",
-        text=f"The {METRICS[finding.metric].title} of {number(finding.value or 0.0)} is within its limit of"
-        f" {number(finding.threshold)}, but these rows are too few to be sure of that.{_needed(finding, report)}"
+        text=f"The {METRICS[finding.metric].title} of {value_of(finding)} is within its limit of"
+        f" {limit_of(finding.threshold)}, but these rows are too few to be sure of that.{_needed(finding, report)}"
         " Nothing was simulated: as measured there is no gap to mend.",
         attribute=finding.attribute,
         effects=(),

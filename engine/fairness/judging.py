@@ -191,7 +191,7 @@ def _finding(
         lowest_value, highest_value = (
             None if end is None or math.isnan(end[1]) else end[1] for end in widest.extremes()
         )
-        description = _described(metric, table, widest, mean=outcome is None and len(rows) > 1)
+        description = _described(metric, table, outcome, rows)
         reason = verdict_reason(judged_as, interval, metric, limit, excluded)
         if judged_as is Verdict.WARNING:
             needed = rows_to_settle(spec, rows, value, quantile, limit)
@@ -224,16 +224,18 @@ def _finding(
     )
 
 
-def _described(metric: Metric, table: Table, widest: Side, *, mean: bool) -> str:
+def _described(metric: Metric, table: Table, outcome: str | None, rows: Sequence[Sequence[Side]]) -> str:
     """What was compared and what came out, in the class where it is worst if it is a mean over classes."""
-    form, extremes = METRICS[metric].form, widest.extremes()
+    form, widest = METRICS[metric].form, driving(METRICS[metric], rows)
+    extremes, mean = widest.extremes(), outcome is None and len(rows) > 1
     if form in BALANCES:
         at = BALANCES[form].worst(widest.comparison.cells, widest.comparison.places).part
         return balance_description(
             metric, table.classes[at], *(None if end is None else end[0] for end in extremes)
         )
     worst_class = table.classes[widest.comparison.part[1]] if mean else None
-    return gap_description(metric, widest.comparison.quantity, *extremes, worst_class)
+    good = not mean and outcome is None
+    return gap_description(metric, widest.comparison.quantity, *extremes, worst_class, good=good)
 
 
 def _why_not(spec: MetricSpec, comparison: Comparison, attribute: str, options: BiasOptions) -> str:

@@ -112,6 +112,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.ERRORS,
             by_class=False,
             unit=DEVIATIONS,
+            harm_when_low="beside the truth, predictions are lowest for {}",
         ),
         Quantity.MEAN_ABSOLUTE_ERROR: QuantitySpec(
             how=Statistic(
@@ -122,6 +123,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.ERRORS,
             by_class=False,
             unit=DEVIATIONS,
+            harm_when_high="predictions are furthest off for {}",
         ),
         Quantity.ROOT_MEAN_SQUARED_ERROR: QuantitySpec(
             how=Statistic(
@@ -132,6 +134,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.ERRORS,
             by_class=False,
             unit=DEVIATIONS,
+            harm_when_high="predictions are furthest off for {}",
         ),
         Quantity.R2: QuantitySpec(
             how=Statistic(value=explained, base=_varied, low=-np.inf, high=1.0, variance=_of_explained),
@@ -139,6 +142,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             among="rows with differing labels",
             cells=Cells.ERRORS,
             by_class=False,
+            harm_when_low="predictions explain least for {}",
         ),
         Quantity.PREDICTION_DISTRIBUTION: QuantitySpec(
             how=Curve(

@@ -188,3 +188,7 @@ class QuantitySpec:
     """Whether the value of a group depends on the rows of the other groups: it is a comparison already."""
     unit: str | None = None
     """What differences between groups are counted in, as `Table.unit` says; None for the quantity's own unit."""
+    harm_when_low: str | None = None
+    """What it means for the group where it is lowest, "{}" for its name, where that is known to be worse for it."""
+    harm_when_high: str | None = None
+    """The same where it is highest."""

@@ -219,7 +219,9 @@ class RiskAssessment:
     risk: Risk
     urgency: Urgency
     factors: tuple[str, ...]
-    """What led to this, in sentences, the weightiest first."""
+    """What led to this, in sentences: why a risk is critical, then the findings in the order in which the summary picks
+    its own: how people are selected before how errors fall, all classes before single ones, the furthest from fair for
+    its limit first."""
 
 
 @dataclass(frozen=True, kw_only=True)
