@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.fairness.balances import BALANCES
 from engine.fairness.comparing import PILOT, Comparison, Part, Scale, Scaled, compare, formula, scaled
+from engine.fairness.describing import described
 from engine.fairness.groups import drawn_with, reference
 from engine.fairness.intervals import Floats
 from engine.fairness.joint import detectable, driving, interval_of, value_of
@@ -19,10 +20,8 @@ from engine.fairness.settling import HARDLY, least_rows, rows_to_find, rows_to_s
 from engine.fairness.sides import Side, studentised
 from engine.fairness.tables import Table
 from engine.fairness.words import (
-    balance_description,
     capital,
     class_description,
-    gap_description,
     hardly,
     joined,
     no_reference,
@@ -191,7 +190,7 @@ def _finding(
         lowest_value, highest_value = (
             None if end is None or math.isnan(end[1]) else end[1] for end in widest.extremes()
         )
-        description = _described(metric, table, outcome, rows)
+        description = described(metric, table, outcome, rows, limit)
         reason = verdict_reason(judged_as, interval, metric, limit, excluded)
         if judged_as is Verdict.WARNING:
             needed = rows_to_settle(spec, rows, value, quantile, limit)
@@ -199,7 +198,7 @@ def _finding(
         if few:
             judged_as, needed = Verdict.WARNING, FEWEST
             reason = f"{reason} A group rests on fewer than {FEWEST} rows, so this is a warning at most."
-    if outcome is not None or len(rows) > 1:
+    if interval is None and (outcome is not None or len(rows) > 1):
         description = class_description(description, outcome, len(rows))
     return Finding(
         metric=metric,
@@ -222,20 +221,6 @@ def _finding(
         minimum_detectable=found,
         rows_needed=None if needed is None else Count(needed),
     )
-
-
-def _described(metric: Metric, table: Table, outcome: str | None, rows: Sequence[Sequence[Side]]) -> str:
-    """What was compared and what came out, in the class where it is worst if it is a mean over classes."""
-    form, widest = METRICS[metric].form, driving(METRICS[metric], rows)
-    extremes, mean = widest.extremes(), outcome is None and len(rows) > 1
-    if form in BALANCES:
-        at = BALANCES[form].worst(widest.comparison.cells, widest.comparison.places).part
-        return balance_description(
-            metric, table.classes[at], *(None if end is None else end[0] for end in extremes)
-        )
-    worst_class = table.classes[widest.comparison.part[1]] if mean else None
-    good = not mean and outcome is None
-    return gap_description(metric, widest.comparison.quantity, *extremes, worst_class, good=good)
 
 
 def _why_not(spec: MetricSpec, comparison: Comparison, attribute: str, options: BiasOptions) -> str:

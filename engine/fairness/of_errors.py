@@ -99,6 +99,20 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             by_class=False,
             unit=DEVIATIONS,
         ),
+        Quantity.MEAN_LABEL: QuantitySpec(
+            how=Statistic(
+                value=lambda t: _mean(t, PREDICTION) - _mean(t, ERROR),
+                base=_rows,
+                low=-np.inf,
+                high=None,
+                variance=lambda t: _of_mean(t, t[..., SPREAD]),
+            ),
+            title="mean label",
+            among="rows",
+            cells=Cells.ERRORS,
+            by_class=False,
+            unit=DEVIATIONS,
+        ),
         Quantity.MEAN_ERROR: QuantitySpec(
             how=Statistic(
                 value=lambda t: _mean(t, ERROR),

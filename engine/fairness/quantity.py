@@ -55,6 +55,8 @@ class Quantity(StrEnum):
     """Mean squared difference of score and label."""
     MEAN_PREDICTION = "mean_prediction"
     """Mean predicted value."""
+    MEAN_LABEL = "mean_label"
+    """Mean label, of the rows that the mean prediction rests on."""
     MEAN_ERROR = "mean_error"
     """Mean of prediction minus label: below 0 the group is underestimated."""
     MEAN_ABSOLUTE_ERROR = "mean_absolute_error"

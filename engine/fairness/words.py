@@ -168,6 +168,25 @@ def _harm(quantity: Quantity, lowest: str, highest: str) -> str:
     return f": {spec.harm_when_high.format(highest)}" if spec.harm_when_high is not None else ""
 
 
+def among_known(
+    attribute: str,
+    value: float,
+    limit: float,
+    lowest: tuple[str, float] | None,
+    highest: tuple[str, float] | None,
+) -> str:
+    """A sentence, with a space before it, on the gap that is left where rows without a value take no part."""
+    ends = [
+        group if isnan(rate) else f"{group} ({number(rate)})"
+        for group, rate in (end for end in (lowest, highest) if end is not None)
+    ]
+    between_whom = f": {' and '.join(ends)}" if ends else ""
+    return (
+        f" Among groups of known {attribute} it is {beside(value, limit)}, beyond the limit of {limit_of(limit)} too"
+        f"{between_whom}."
+    )
+
+
 def balance_description(metric: Metric, part: str, few: str | None, many: str | None) -> str:
     """What a balance is, and in which part and by which groups it is smallest."""
     rows = [f"{how} of {group}" for how, group in (("few", few), ("many", many)) if group is not None]

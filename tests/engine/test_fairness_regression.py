@@ -64,6 +64,7 @@ def test_quantities_of_groups_agree_with_scikit_learn(diabetes, audited):
     data, attributes = diabetes
     frame = {
         Quantity.MEAN_PREDICTION: lambda label, prediction: prediction.mean(),
+        Quantity.MEAN_LABEL: lambda label, prediction: label.mean(),
         Quantity.MEAN_ERROR: lambda label, prediction: (prediction - label).mean(),
         Quantity.MEAN_ABSOLUTE_ERROR: mean_absolute_error,
         Quantity.ROOT_MEAN_SQUARED_ERROR: root_mean_squared_error,
