@@ -28,6 +28,7 @@ from engine.fairness.recommendation import RECOMMENDATION
 from engine.fairness.regression import REGRESSION
 from engine.fairness.report import AttributeReport, BiasReport, Finding, Limit, Method, Verdict
 from engine.fairness.severity import distance
+from engine.fairness.untried import untried
 from engine.fairness.words import joined, summary, told
 from engine.tables.part import Part
 from engine.values import Count, ModelType, Step, Tell, portion, silent
@@ -295,6 +296,9 @@ def _report(
         for reports in (list(single), list(crossed))
     )
     verdict = worst(adjusted)
+    whole = tuple(of)
+    reports = [*single, *crossed]
+    advised = data.recommend(reports, whole, options)
     return BiasReport(
         kind=kind,
         model=model,
@@ -308,7 +312,7 @@ def _report(
         favorable=data.favorable,
         attributes=tuple(single),
         intersections=tuple(crossed),
-        overall_findings=tuple(of),
+        overall_findings=whole,
         limits=tuple(
             Limit(metric=metric, limit=options.limit(metric), fair=METRICS[metric].fair)
             for metric in dict.fromkeys(finding.metric for finding in adjusted)
@@ -316,13 +320,13 @@ def _report(
         overall_bias_score=assessment.overall_bias_score(adjusted),
         compliance_score=assessment.compliance_score(adjusted),
         risk_assessment=assessment.risk_assessment(adjusted),
-        recommendations=data.recommend([*single, *crossed], options),
+        recommendations=(*advised, *untried(reports, whole, advised, data.classes)),
         method=Method(
             confidence=options.confidence,
             bootstrap_samples=options.bootstrap_samples,
             seed=options.seed,
             min_group_size=options.min_group_size,
-            notes=(*method.notes(adjusted, [*single, *crossed]), *data.notes, *notes),
+            notes=(*method.notes(adjusted, reports), *data.notes, *notes),
         ),
     )
 

@@ -249,6 +249,8 @@ class Recommendation:
     """Empty where nothing could be simulated; `text` then says what data would allow it."""
     settings: tuple[str, ...] = ()
     """How to apply it, such as the threshold of each group."""
+    metrics: tuple[Metric, ...] = ()
+    """The metrics whose findings it is about; none in reports of before this was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
