@@ -189,6 +189,7 @@ def test_rows_without_finite_numbers_are_left_out_and_counted(tmp_path):
     assert measured(group(found, "a")) == pytest.approx(
         {
             Quantity.MEAN_PREDICTION: 2.0,
+            Quantity.MEAN_LABEL: 1.5,
             Quantity.MEAN_ERROR: 0.5,
             Quantity.MEAN_ABSOLUTE_ERROR: 0.5,
             Quantity.ROOT_MEAN_SQUARED_ERROR: 0.5,
