@@ -43,3 +43,8 @@ def check(names: Sequence[str], limits: Limits) -> None:
                 else f"columns {first} and {position} differ only in case or spaces, {short(names[first - 1])} and "
                 f"{short(name)}, which SQL cannot tell apart; rename one of them"
             )
+
+
+def holds_nul(column: str) -> InvalidInput:
+    """What to raise of a column whose text holds a NUL, which PostgreSQL and many others keep nowhere."""
+    return InvalidInput(f"column {short(column)} holds a NUL character, which no text may hold")

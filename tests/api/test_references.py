@@ -197,3 +197,18 @@ class TestOff:
     async def test_without_roots_it_is_off_and_says_so(self, register, folder):
         (error,) = (await register(folder)).errors
         assert "DATASET_ROOTS" in error["message"] and error["extensions"]["code"] == "BAD_INPUT"
+
+
+async def test_a_nul_in_a_cell_is_refused_in_words_and_stops_nobody_else(api, worker, register, root):
+    names = pa.array([f"person {i}" for i in range(200)] + ["a\0b"])
+    odd = pa.table({"name": names, "sex": ["f", "m", "f"] * 67})
+    bad = (await register(written(root / "bad", odd))).data["registerDataset"]["id"]
+    await api.until_ended("analyst", DATASET, bad)
+    read = (await api("analyst", READ, id=bad)).data["dataset"]
+    assert (read["status"], read["error"]) == (
+        "FAILED",
+        "column 'name' holds a NUL character, which no text may hold",
+    )
+    good = (await register(written(root / "good", TABLE))).data["registerDataset"]["id"]
+    await api.until_ended("analyst", DATASET, good)
+    assert (await api("analyst", READ, id=good)).data["dataset"]["status"] == "COMPLETED"
