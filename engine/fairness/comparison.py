@@ -28,13 +28,16 @@ from engine.errors import InvalidInput
 from engine.fairness.metrics import METRICS, Form, Metric
 from engine.fairness.multiplicity import benjamini_hochberg, holm
 from engine.fairness.report import AttributeReport, BiasReport, Finding, Interval, Verdict
-from engine.fairness.words import between, capital, number, plural
+from engine.fairness.words import between, capital, joined, number, plural
 
 GOOD = frozenset({"1", "true", "yes"})
 """Ways to write a favourable value that mean the same."""
 MOST_CHANGES = 1000
 """Compared findings of two reports, the single attributes first; our own bound."""
 EXAMPLES = 5
+
+Key = tuple[Metric, tuple[str, ...], str | None]
+"""What makes two findings one: metric, attributes and class. Names of attributes are for people."""
 
 NOTES = (
     "The interval of a change takes the margins of both reports' intervals together as for independent samples"
@@ -116,7 +119,7 @@ class ReportComparison:
 def compared(before: BiasReport, after: BiasReport) -> ReportComparison:
     """Test for each finding that two reports share whether it changed.
 
-    Findings belong together when metric, attribute and class are the same.
+    Findings belong together when metric, attributes and class are the same.
 
     Raises:
         InvalidInput: the reports judge models of different kinds, or count different outcomes as favourable.
@@ -139,8 +142,10 @@ def compared(before: BiasReport, after: BiasReport) -> ReportComparison:
         if reason is None and len(changes) == MOST_CHANGES:
             reason = f"Only {MOST_CHANGES:,} findings are compared at once."
         if reason is not None:
-            metric, attribute, outcome = key
-            missing.append(NotCompared(metric=metric, attribute=attribute, outcome=outcome, reason=reason))
+            metric, attributes, outcome = key
+            missing.append(
+                NotCompared(metric=metric, attribute=joined(attributes), outcome=outcome, reason=reason)
+            )
             continue
         groups = _judged(before, old[key]) ^ _judged(after, new[key])
         sure = before.method.confidence, after.method.confidence
@@ -232,10 +237,10 @@ def _change(
     return replace(change, description=_said(change))
 
 
-def _findings(report: BiasReport) -> Iterator[tuple[tuple[Metric, str, str | None], Finding]]:
+def _findings(report: BiasReport) -> Iterator[tuple[Key, Finding]]:
     parts = (*report.attributes, *report.intersections)
     for finding in (*report.overall_findings, *(finding for part in parts for finding in part.findings)):
-        yield (finding.metric, finding.attribute, finding.outcome), finding
+        yield (finding.metric, tuple(finding.attributes), finding.outcome), finding
 
 
 def _why_not(before: Finding | None, after: Finding | None) -> str | None:
@@ -247,9 +252,7 @@ def _why_not(before: Finding | None, after: Finding | None) -> str | None:
     return None
 
 
-def _other_reference(
-    key: tuple[Metric, str, str | None], before: BiasReport, after: BiasReport
-) -> str | None:
+def _other_reference(key: Key, before: BiasReport, after: BiasReport) -> str | None:
     """That a ratio to the reference group has another one in the other report."""
     if METRICS[key[0]].form is not Form.AGAINST_REFERENCE:
         return None
@@ -257,14 +260,15 @@ def _other_reference(
     return None if one == other else f"The reference group is {one} in one analysis and {other} in the other."
 
 
-def _part(report: BiasReport, attribute: str) -> AttributeReport | None:
-    return next((p for p in (*report.attributes, *report.intersections) if p.attribute == attribute), None)
+def _part(report: BiasReport, attributes: tuple[str, ...]) -> AttributeReport | None:
+    parts = (*report.attributes, *report.intersections)
+    return next((part for part in parts if tuple(part.attributes) == attributes), None)
 
 
 def _judged(report: BiasReport, finding: Finding) -> set[str]:
     """Names of the groups that a finding compares."""
     out = {each.group for each in finding.excluded}
-    part = _part(report, finding.attribute)
+    part = _part(report, tuple(finding.attributes))
     groups = () if part is None or not finding.attributes else part.groups
     return {group.name for group in groups if group.judged and group.name not in out}
 

@@ -65,7 +65,8 @@ class GroupReport:
     """One group as it appears in the data, and what was measured in it."""
 
     name: str
-    """The group's values joined with " × "; a missing value reads "(missing)"."""  # noqa: RUF001
+    """The group's values joined with " × "; a missing value reads "(missing)", and one that holds "×" or begins with a
+    quote stands in quotes."""  # noqa: RUF001
     values: tuple[str | None, ...]
     """The value of each attribute, null where it is missing."""
     size: Count
@@ -92,7 +93,8 @@ class Finding:
     attributes: tuple[str, ...]
     """The protected columns compared; empty for a metric of the whole data."""
     attribute: str
-    """The same in one text, such as "race × sex"; "all rows" for a metric of the whole data."""  # noqa: RUF001
+    """The same in one text, such as "race × sex", written like the name of a group; "all rows" for a metric of the
+    whole data."""  # noqa: RUF001
     value: float | None
     """Null when the metric is undefined on the judged groups; `reason` then says why."""
     interval: Interval | None

@@ -14,12 +14,25 @@ SAME = 1e-12
 """Values that differ by less than this share of themselves differ by rounding alone."""
 MOST_DECIMALS = 10
 _SEVERAL = re.compile(r"\b(row|user|item|place|prediction)s\b( have\b)?")
-CROSS = " \N{MULTIPLICATION SIGN} "
+_TIMES = "\N{MULTIPLICATION SIGN}"
+CROSS = f" {_TIMES} "
 
 
 def joined(attributes: Sequence[str]) -> str:
-    """Attributes in one text, such as "race × sex"."""  # noqa: RUF002
-    return CROSS.join(attributes) if attributes else "all rows"
+    """Attributes in one text, such as "race × sex"; different ones for different attributes."""  # noqa: RUF002
+    return crossed(attributes) if attributes else "all rows"
+
+
+def crossed(names: Sequence[str]) -> str:
+    """Names in one text from which they could be told again: one that holds our own signs stands in quotes."""
+    return CROSS.join(map(_apart, names))
+
+
+def _apart(name: str) -> str:
+    if _TIMES not in name and not name.startswith('"'):
+        return name
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def number(value: float, decimals: int = 3) -> str:

@@ -12,6 +12,7 @@ from engine.fairness.analysis import analyse
 from engine.fairness.comparison import Direction, change_interval, compared
 from engine.fairness.cube import Role, cube_of
 from engine.fairness.intervals import newcombe, wilson
+from engine.fairness.trend import headlines
 from engine.values import ModelType
 
 OPTIONS = BiasOptions(bootstrap_samples=100)
@@ -157,3 +158,24 @@ def test_false_alarms_are_no_more_than_promised(rates, sizes):
 def test_a_real_change_is_found():
     # 0.2 between gaps of standard error 0.035 each is 4 standard errors: a power of 0.98.
     assert found_in([0.4, 0.5], [0.35, 0.65], (400, 400), pairs=60) > 0.85
+
+
+def test_a_column_that_is_called_like_a_crossing_is_not_taken_for_it():
+    # a is fair and b is not; their crossing has the larger gap, and the column "a × b" none at all  # noqa: RUF003
+    rows = [(a, b, 1 if i < (4 if b else 40) else 0) for a in (0, 1) for b in (0, 1) for i in range(50)]
+    a, b, selected = np.array(rows).T
+    odd = np.arange(len(rows)) % 2
+    names = ["a", "b", "a × b"]  # noqa: RUF001
+    cube = cube_of(
+        [*names, "selected"],
+        [*((["0", "1"], codes) for codes in (a, b, odd)), (["0", "1"], selected)],
+        np.ones(len(rows), dtype=np.int64),
+        roles=[Role.PROTECTED] * 3 + [Role.PREDICTION],
+    )
+    made = analyse(cube, AnalysisType.COMPREHENSIVE, replace(OPTIONS, max_depth=2))
+    gaps = {change.attribute: change for change in compared(made, made).changes if change.metric is GAP}
+    assert len(gaps) == 6
+    assert gaps['"a × b"'].before == gaps['"a × b"'].after == pytest.approx(0)  # noqa: RUF001
+    assert gaps["a × b"].before == gaps["a × b"].after == pytest.approx(0.72)  # noqa: RUF001
+    named = {(each.attribute, each.value) for each in headlines(made) if each.metric is GAP}
+    assert len({attribute for attribute, _ in named}) == 6

@@ -18,7 +18,7 @@ from engine.fairness import (
 )
 from engine.fairness.analysis import count
 from engine.fairness.options import no_column
-from engine.fairness.words import CROSS
+from engine.fairness.words import CROSS, crossed
 from tests.fairness import COLUMNS, LABEL, PREDICTION, SEX, findings, of
 from tests.fairness import finding as only
 
@@ -256,6 +256,33 @@ def test_names_of_columns_are_never_code(report):
     result = report(columns, kind=AnalysisType.DEMOGRAPHIC_PARITY, **{nasty: SEX, "SEX": SEX[::-1]})
     assert [each.attribute for each in result.attributes] == [nasty, "SEX"]
     assert [len(each.findings) for each in result.attributes] == [3, 3]
+
+
+def test_values_that_hold_our_own_signs_make_no_two_groups_one(report):
+    # x and "× y", and "x ×" and y, both read "x × × y" when they are only joined  # noqa: RUF003
+    left, right = ["x", "x", "x ×", "x ×"] * 50, ["y", "× y"] * 100  # noqa: RUF001
+    options = BiasOptions(bootstrap_samples=100, min_group_size=1)
+    columns = BiasColumns(label="y", prediction="p", protected=["a", "b"])
+    made = report(columns, options=options, a=left, b=right)
+    (both,) = made.intersections
+    assert {(group.name, group.values, group.size) for group in both.groups} == {
+        ("x × y", ("x", "y"), 50),  # noqa: RUF001
+        ('x × "× y"', ("x", "× y"), 50),  # noqa: RUF001
+        ('"x ×" × y', ("x ×", "y"), 50),  # noqa: RUF001
+        ('"x ×" × "× y"', ("x ×", "× y"), 50),  # noqa: RUF001
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("x", f"a{CROSS}b"), (f"x{CROSS}a", "b")),
+        (('"p', f'q"{CROSS}r'), (f'p{CROSS}"q', 'r"')),
+        (('"x', 'y"'), (f"x{CROSS}y",)),
+    ],
+)
+def test_different_names_are_never_written_alike(one, other):
+    assert crossed(one) != crossed(other)
 
 
 def test_a_column_that_is_not_there_is_named(report):
