@@ -271,6 +271,23 @@ class BiasOptions:
         for i, metric in enumerate(self.metrics):
             refuse_unmeasured(metric, kind, model, at=("metrics", i))
 
+    def refuse_unprotected(self, protected: Sequence[str]) -> None:
+        """Refuse bands and references for what is no protected attribute, and a group that no row can have.
+
+        Raises:
+            InvalidInput: with the place of the first.
+        """
+        named = [("bands", i, each.attribute) for i, each in enumerate(self.bands)]
+        named += [("references", i, each.attribute) for i, each in enumerate(self.references)]
+        for where, i, name in named:
+            if name not in protected:
+                known = ", ".join(map(repr, protected))
+                said = f"{name!r} is none of the protected attributes; these are {known}"
+                raise InvalidInput(said, at=(where, i, "attribute"))
+        for i, each in enumerate(self.references):
+            if "\0" in each.group:
+                raise InvalidInput("group may hold no NUL, and no value does", at=("references", i, "group"))
+
     def limit(self, metric: Metric) -> float:
         """The limit the metric is held to: the caller's, or the default in METRICS."""
         return next((t.limit for t in self.thresholds if t.metric == metric), METRICS[metric].limit)

@@ -58,12 +58,7 @@ def keys_of(
     Raises:
         InvalidInput: a column is not there or nested, or a band or reference names no protected attribute.
     """
-    named = [("bands", i, each.attribute) for i, each in enumerate(options.bands)]
-    named += [("references", i, each.attribute) for i, each in enumerate(options.references)]
-    for where, i, name in named:
-        if name not in columns.protected:
-            said = f"{shortened(name)} is none of the protected attributes"
-            raise InvalidInput(said, at=(where, i, "attribute"))
+    options.refuse_unprotected(columns.protected)
     keys, notes = [], []
     for i, name in enumerate(columns.protected):
         at = ("protected", i)
