@@ -162,6 +162,11 @@ async def test_options_out_of_range_are_refused_with_the_range_and_what_came(api
             "references.1.attribute",
             "'town' is none of the protected attributes",
         ),
+        (
+            {"bands": [{"attribute": "race", "edges": [1, 2]}, {"attribute": "sex", "edges": [2, 1]}]},
+            "bands.1.edges",
+            "edges must be finite and rise",
+        ),
         ({"bands": [{"attribute": "a\0", "edges": [1]}]}, "bands.0.attribute", "none of the protected"),
         ({"references": [{"attribute": "a\0", "group": "f"}]}, "references.0.attribute", "is none of"),
         (
