@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from engine.fairness.judging import worst
 from engine.fairness.metrics import Metric
 from engine.fairness.report import Finding, Risk, RiskAssessment, Urgency, Verdict
 from engine.fairness.severity import SEVERE, distance, severity, weight
@@ -24,12 +25,12 @@ URGENCY = {
 
 def overall_bias_score(findings: Sequence[Finding]) -> float | None:
     """The mean over metrics of the worst severity of each, in [0, 1]; None where nothing was judged."""
-    worst: dict[Metric, float] = {}
+    highest: dict[Metric, float] = {}
     for finding in findings:
         found = severity(finding)
         if found is not None:
-            worst[finding.metric] = max(found, worst.get(finding.metric, 0.0))
-    return sum(worst.values()) / len(worst) if worst else None
+            highest[finding.metric] = max(found, highest.get(finding.metric, 0.0))
+    return sum(highest.values()) / len(highest) if highest else None
 
 
 def compliance_score(findings: Sequence[Finding]) -> float | None:
@@ -46,7 +47,7 @@ def risk_assessment(findings: Sequence[Finding]) -> RiskAssessment:
     if failed:
         far = max(distance(each) or 0.0 for each in failed)
         risk = Risk.CRITICAL if far > SEVERE or len(failed) > judged / 2 else Risk.HIGH
-    elif of[Verdict.WARNING] or judged < LITTLE * len(findings) or not judged:
+    elif of[Verdict.WARNING] or judged < LITTLE * len(findings) or worst(findings) not in CREDIT:
         risk = Risk.MODERATE
     else:
         risk = Risk.LOW

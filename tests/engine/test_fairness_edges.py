@@ -13,6 +13,7 @@ from engine.fairness import (
     Finding,
     Metric,
     Quantity,
+    Risk,
     Threshold,
     Verdict,
 )
@@ -151,6 +152,20 @@ def test_when_all_protected_values_are_missing_nothing_is_compared(report):
     assert [group.name for group in result.attributes[0].groups] == ["(missing)"]
 
 
+@pytest.mark.parametrize(
+    "unseen", ["", "  ", "\t", "\r\n", "\a", "\0", "\xa0", "\u200b", "\u2028", "\ufeff \xad"]
+)
+def test_text_without_a_visible_character_is_missing(report, unseen):
+    result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, sex=[unseen] * 50 + SEX[50:])
+    sizes = {group.name: (group.values, group.size) for group in result.attributes[0].groups}
+    assert sizes == {"f": (("f",), 50), "m": (("m",), 100), "(missing)": ((None,), 50)}
+
+
+def test_a_space_within_a_text_is_part_of_it(report):
+    result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, sex=["f\u200b"] * 50 + SEX[50:])
+    assert [group.name for group in result.attributes[0].groups] == ["f", "f\u200b", "m"]
+
+
 def test_one_group_is_no_comparison(report):
     result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, sex=["f"] * 200)
     finding = only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
@@ -165,6 +180,7 @@ def test_all_rows_that_look_well_are_no_verdict_on_groups(report):
     assert only(result, Metric.GENERALIZED_ENTROPY_INDEX).verdict is Verdict.PASS
     assert result.verdict is Verdict.INSUFFICIENT_EVIDENCE
     assert result.summary.startswith("No groups could be compared: ")
+    assert result.risk_assessment.risk is Risk.MODERATE
     # between two groups that are alike the same rows pass
     assert report(sex=["f", "m"] * 100, p=LABEL).verdict is not Verdict.INSUFFICIENT_EVIDENCE
 
