@@ -136,13 +136,18 @@ class BiasColumns:
 
 def no_column(name: str, columns: Sequence[str], at: tuple[str | int, ...]) -> InvalidInput:
     """What to say of a column that a dataset does not have: which it may have meant, and those there are."""
-    folded = {column.casefold(): column for column in columns}
+    return InvalidInput(f"the dataset has no column {name!r}; {meant(name, columns, 'columns')}", at=at)
+
+
+def meant(name: str, known: Sequence[str], what: str) -> str:
+    """Which of the known names one may have meant, and those there are: "its columns are 'race', 'sex'"."""
+    folded = {each.casefold(): each for each in known}
     close = [folded[found] for found in get_close_matches(name[:MAX_NAME].casefold(), folded)]
-    known = ", ".join(map(repr, columns[:SHOWN_NAMES]))
-    if len(columns) > SHOWN_NAMES:
-        known += f" and {len(columns) - SHOWN_NAMES:,} more"
-    meant = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
-    return InvalidInput(f"the dataset has no column {name!r}; {meant} columns are {known}", at=at)
+    listed = ", ".join(map(repr, known[:SHOWN_NAMES]))
+    if len(known) > SHOWN_NAMES:
+        listed += f" and {len(known) - SHOWN_NAMES:,} more"
+    asked = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
+    return f"{asked} {what} are {listed}"
 
 
 @dataclass(frozen=True, kw_only=True)
