@@ -98,6 +98,8 @@ class Finding:
     value: float | None
     """Null when the metric is undefined on the judged groups; `reason` then says why."""
     interval: Interval | None
+    """Null where nothing can be judged. That of the conditional demographic disparity, the largest of numbers in [-1, 1],
+    may reach below 0."""
     threshold: float
     """The limit: largest acceptable difference, smallest acceptable ratio or score."""
     fair: float
@@ -108,9 +110,11 @@ class Finding:
     description: str
     """What was compared and what came out, in plain words."""
     lowest: str | None
-    """The group with the lowest rate of the gap; null when nothing was compared."""
+    """The group with the lowest rate of the gap; null where nothing was compared, on all rows, and where a group that
+    has too much makes the finding alone, as in the conditional demographic disparity."""
     highest: str | None
-    """The group with the highest rate of the gap; null when nothing was compared."""
+    """The group with the highest rate of the gap; null where nothing was compared, on all rows, and where a group that
+    has too little makes the finding alone, as one may in the representation in clusters."""
     excluded: tuple[Exclusion, ...]
     """Groups that are in the data but took no part."""
     outcome: str | None = None
@@ -263,8 +267,8 @@ class BiasReport:
     summary: str
     """The outcome in one sentence."""
     verdict: Verdict
-    """The worst judged finding: fail before warning before pass. Findings with insufficient evidence
-    count only when there is nothing else."""
+    """The worst judged finding: fail before warning before pass; insufficient evidence when nothing was judged, or when
+    groups were to be compared and none could be, whatever was found over all rows together."""
     rows: Count
     """Rows of the dataset, the excluded ones included."""
     rows_excluded: Count
