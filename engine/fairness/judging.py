@@ -19,6 +19,7 @@ from engine.fairness.report import Finding, Interval, Verdict
 from engine.fairness.settling import HARDLY, least_rows, rows_to_find, rows_to_settle
 from engine.fairness.sides import Side, studentised
 from engine.fairness.tables import Table
+from engine.fairness.thinness import too_thin
 from engine.fairness.words import (
     capital,
     class_description,
@@ -30,9 +31,6 @@ from engine.fairness.words import (
     verdict_reason,
 )
 from engine.values import Count
-
-FEWEST = 10
-"""Rows that each compared group must rest on for more than a warning; matters only where min_group_size is less."""
 
 
 def verdict(interval: Interval | None, fair: float, limit: float) -> Verdict:
@@ -151,6 +149,22 @@ def _by_chance(of: Scaled, form: Form, options: BiasOptions) -> Floats:
     return studentised(form, error, np.broadcast_to(of.variance, error.shape), of.of.reference)
 
 
+def _chance(spec: MetricSpec, sides: Sequence[Side], confidence: float) -> tuple[float, float | None]:
+    """The quantile at which the intervals of all pairs hold together, and the p-value of no gap; of one group none."""
+    chances = [np.max([np.concatenate(side.statistics) for side in sides], axis=0)]
+    normal = [side.chance for side in sides if side.chance is not None]
+    if len(normal) == len(sides):
+        chances.append(np.max(normal, axis=0))
+    quantile = max(float(np.quantile(each, confidence)) for each in chances)
+    observed = max(side.observed() for side in sides)
+    p_value = max(float((1 + (each >= observed).sum()) / (1 + each.size)) for each in chances)
+    if spec.form not in BALANCES and all(side.scaled is not None for side in sides):
+        # never surer than of one pair: where rates are 0 or 1 no draw shows an error, and yet there is one
+        quantile = max(quantile, NormalDist().inv_cdf((1 + confidence) / 2))
+        p_value = max(p_value, 2 * NormalDist().cdf(-observed))
+    return quantile, None if spec.form is Form.SCORE else p_value
+
+
 def _finding(
     metric: Metric, table: Table, outcome: str | None, rows: Sequence[Sequence[Side]], options: BiasOptions
 ) -> Finding:
@@ -170,21 +184,11 @@ def _finding(
     elif math.isnan(value):
         reason = undefined(spec, excluded)
     else:
-        chances = [np.max([np.concatenate(side.statistics) for side in sides], axis=0)]
-        normal = [side.chance for side in sides if side.chance is not None]
-        if len(normal) == len(sides):
-            chances.append(np.max(normal, axis=0))
-        quantile = max(float(np.quantile(each, options.confidence)) for each in chances)
-        if spec.form not in BALANCES and all(side.scaled is not None for side in sides):
-            # never below that of one pair: where rates are 0 or 1 no draw shows an error, and yet there is one
-            quantile = max(quantile, NormalDist().inv_cdf((1 + options.confidence) / 2))
+        quantile, p_value = _chance(spec, sides, options.confidence)
         interval = interval_of(spec, rows, value, quantile)
         if spec.form is not Form.SCORE:
-            observed = max(side.observed() for side in sides)
-            p_value = max(float((1 + (each >= observed).sum()) / (1 + each.size)) for each in chances)
             found = detectable(spec, rows, quantile)
         judged_as = verdict(interval, spec.fair, limit)
-        few = judged_as is not Verdict.WARNING and least_rows(rows) < FEWEST
         widest = driving(spec, rows)
         lowest, highest = (None if end is None else end[0] for end in widest.extremes())
         lowest_value, highest_value = (
@@ -192,12 +196,15 @@ def _finding(
         )
         description = described(metric, table, outcome, rows, limit)
         reason = verdict_reason(judged_as, interval, metric, limit, excluded)
+        thin = too_thin(spec, rows, value, quantile, limit)
         if judged_as is Verdict.WARNING:
             needed = rows_to_settle(spec, rows, value, quantile, limit)
+            if thin and needed:
+                needed = max(needed, thin[0])
             reason += hardly(needed, HARDLY * least_rows(rows))
-        if few:
-            judged_as, needed = Verdict.WARNING, FEWEST
-            reason = f"{reason} A group rests on fewer than {FEWEST} rows, so this is a warning at most."
+        elif thin:
+            judged_as, needed = Verdict.WARNING, thin[0]
+            reason += thin[1]
     if interval is None and (outcome is not None or len(rows) > 1):
         description = class_description(description, outcome, len(rows))
     return Finding(

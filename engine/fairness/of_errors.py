@@ -45,9 +45,16 @@ def _of_root(t: Numbers) -> Numbers:
 
 def _of_explained(t: Numbers) -> Numbers:
     """Squared error of R2, by the delta method; 0 where the labels are all the same."""
-    variance = _of_mean(t, t[..., UNEXPLAINED_SPREAD])
+    found: Numbers = np.where(
+        t[..., SPREAD] > 0, _of_mean(t, t[..., UNEXPLAINED_SPREAD]) * _by_labels(t), 0.0
+    )
+    return found
+
+
+def _by_labels(t: Numbers) -> Numbers:
+    """Of a mean squared error to R2: over the squared variance of the labels; 1 where these are all the same."""
     scale = (t[..., SPREAD] / np.maximum(t[..., ROWS], 1)) ** 2
-    found: Numbers = np.divide(variance, scale, out=np.zeros_like(variance), where=scale > 0)
+    found: Numbers = np.divide(1.0, scale, out=np.ones_like(scale), where=scale > 0)
     return found
 
 
@@ -151,7 +158,14 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             harm_when_high="predictions are furthest off for {}",
         ),
         Quantity.R2: QuantitySpec(
-            how=Statistic(value=explained, base=_varied, low=-np.inf, high=1.0, variance=_of_explained),
+            how=Statistic(
+                value=explained,
+                base=_varied,
+                low=-np.inf,
+                high=1.0,
+                variance=_of_explained,
+                slope=_by_labels,
+            ),
             title="R2",
             among="rows with differing labels",
             cells=Cells.ERRORS,

@@ -143,6 +143,9 @@ class Statistic:
     """Ends of its range; None for no end."""
     variance: Callable[[Numbers], Numbers] | None = None
     """From cells to squared standard errors, where there is a formula; the error then needs no draws."""
+    slope: Callable[[Numbers], Numbers] | None = None
+    """From cells to the square, above 0, by which errors of the mean beneath become those of the value, where the groups
+    differ in it: what they have in common is then the spread of that mean."""
     lift: Callable[[Numbers], Numbers] | None = None
     """From cells to how far at most chance alone lifts a value that is never negative; gaps are surer by so much less."""
 

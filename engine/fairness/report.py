@@ -134,9 +134,10 @@ class Finding:
     rows_needed: Count | None = None
     """About how many rows it takes, of those that the rates compared rest on, such as rows with an unfavourable label for
     a false positive rate. Of an open verdict: in the smallest group, were all groups to grow alike and the value to stay;
-    `reason` says where that is more than can be hoped for. Of a clear verdict that rests on fewer than 10 rows: 10. Where
-    nothing could be compared: in each group, to find a gap as large as the limit with a chance of 80 %. Null where the
-    verdict is settled, where the value is the limit itself, and where it cannot be said."""
+    `reason` says where that is more than can be hoped for. Of a verdict that is a warning only because it rests on too few
+    rows, in all or of those counted: until there are enough. Where nothing could be compared: in each group, to find a
+    gap as large as the limit with a chance of 80 %. Null where the verdict is settled, where the value is the limit
+    itself, and where it cannot be said."""
 
 
 @dataclass(frozen=True, kw_only=True)

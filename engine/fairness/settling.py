@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from statistics import NormalDist
 
-from engine.fairness.comparing import view
+from engine.fairness.comparing import formula, view
 from engine.fairness.joint import RATIOS, Sides, interval_of
 from engine.fairness.metrics import QUANTITIES, Form, MetricSpec
 from engine.fairness.options import BiasOptions
@@ -55,13 +55,15 @@ def least_rows(rows: Sides) -> float:
 
 def _grown(side: Side, times: float) -> Side:
     """A quantity as it would be with so many times the rows, decided alike; of curves the interval has to shrink."""
-    comparison = replace(side.comparison, cells=side.comparison.cells * times)
+    few = side.comparison
+    comparison = replace(few, cells=few.cells * times, base=few.base * times)
     known = side.scaled
     if known is None:
         return replace(side, comparison=comparison)
     centre, variance = known.centre, known.variance / times
-    if known.formula is not None:
-        centre, variance = known.formula(view(comparison.cells, comparison.part)[comparison.places])
+    again = formula(few.quantity, known.scale, few.unit, comparison.base)
+    if again is not None:
+        centre, variance = again(view(comparison.cells, comparison.part)[comparison.places])
     return replace(
         side, comparison=comparison, scaled=replace(known, of=comparison, centre=centre, variance=variance)
     )
