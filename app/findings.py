@@ -20,8 +20,8 @@ from engine.fairness import (
     Risk,
     Verdict,
 )
-from engine.fairness.severity import distance
-from engine.fairness.words import between, number, plural
+from engine.fairness.severity import weight
+from engine.fairness.words import between, limit_of, number, plural, value_of
 
 COLOURS = {
     Verdict.PASS: "green",
@@ -66,6 +66,7 @@ def show(report: BiasReport, name: str, console: Console) -> None:
         _findings("all rows", report.overall_findings, console)
     _meaning(report, console)
     _advice(report, console)
+    _notes(report, console)
 
 
 def _about(report: BiasReport) -> str:
@@ -137,8 +138,9 @@ def _findings(attribute: str, findings: Sequence[Finding], console: Console) -> 
         table.add_column(name, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("p (BH)", justify="right", no_wrap=True)
-        table.add_column("between", overflow="fold")
-    ordered = sorted(findings, key=lambda f: (ORDER.index(f.verdict), -(distance(f) or 0.0)))
+        table.add_column("lowest – highest", overflow="fold")  # noqa: RUF001
+    # as the summary picks its finding: by verdict, then the foremost first
+    ordered = sorted(sorted(findings, key=weight, reverse=True), key=lambda f: ORDER.index(f.verdict))
     for each in ordered:
         table.add_row(*_compared(each, narrow=narrow), *(() if narrow else _between(each)))
     console.print(table)
@@ -162,9 +164,9 @@ def _compared(finding: Finding, *, narrow: bool) -> tuple[str, ...]:
     return (
         f"[{COLOURS[finding.verdict]}]{WORDS[finding.verdict]}[/]",
         _named(finding, comma),
-        "" if finding.value is None else number(finding.value),
-        "" if finding.interval is None else plain(between(finding.interval)),
-        f"{sign} {number(finding.threshold)}",
+        "" if finding.value is None else value_of(finding),
+        "" if finding.interval is None else plain(between(finding.interval, finding.threshold)),
+        f"{sign} {limit_of(finding.threshold)}",
     )
 
 
@@ -218,6 +220,12 @@ def _advice(report: BiasReport, console: Console) -> None:
     left = len(report.recommendations) - MOST_ADVICE
     if left > 0:
         console.print(f"[dim]and {left:,} more, in --json[/]")
+
+
+def _notes(report: BiasReport, console: Console) -> None:
+    console.print("\n[dim]Notes[/]")
+    for note in report.method.notes:
+        console.print(f"[dim] - {plain(note)}[/]")
 
 
 def _change(effect: Effect) -> str:

@@ -48,6 +48,7 @@ def run(chosen: Settings, *, demo: bool) -> int:
             _establish_demo(people)
         fresh = people.empty()
         people.close()
+        console.print("Starting the server and a worker")
         return Supervisor(_programs(chosen, url, key), server).run(
             lambda: answers(chosen), lambda: _welcome(chosen, server, demo=demo, fresh=fresh)
         )
@@ -166,7 +167,10 @@ def answers(chosen: Settings) -> bool:
 def _welcome(chosen: Settings, server: EmbeddedServer | None, *, demo: bool, fresh: bool) -> None:
     address = _address(chosen)
     if demo:
-        with console.status("Loading the demonstration: real mortgage applications, and a model's decisions"):
+        loading = "Loading the demonstration: real mortgage applications, and a model's decisions"
+        if not console.is_terminal:  # a file shows no spinner
+            console.print(loading)
+        with console.status(loading):
             subprocess.run(  # noqa: S603  # our own module
                 [
                     sys.executable,

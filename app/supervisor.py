@@ -101,6 +101,9 @@ class Supervisor:
                 is_ready = True
                 on_ready()
             time.sleep(TICK_S)
+        with suppress(OSError):  # the terminal that says SIGHUP is gone
+            start = "\n" if sys.stderr.isatty() else ""  # below the ^C that a terminal shows
+            sys.stderr.write(f"{start}Stopping; another Ctrl-C does not wait for what still works\n")
         return 0
 
     def _keep_database(self) -> None:

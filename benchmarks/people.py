@@ -187,6 +187,12 @@ def skewed(generator: np.random.Generator, size: int) -> Floats:
     return (found - mean) / (mean * np.sqrt(np.exp(0.64) - 1))
 
 
+def rare(generator: np.random.Generator, size: int) -> Floats:
+    """Of mean 0: one in fifty is 10 off, up or down, all others 0.1."""
+    found: Floats = np.where(generator.random(size) < 0.02, 10.0, 0.1) * generator.choice([-1, 1], size)
+    return found
+
+
 def clustered(shares: Sequence[Sequence[float]], sizes: Sequence[int], costs: Sequence[float]) -> Draw:
     """Rows of groups by cluster, and exponential distances to the centres with the given means."""
     people = np.array(sizes)

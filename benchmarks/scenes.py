@@ -24,6 +24,7 @@ from benchmarks.people import (
     ordered_by,
     predicted,
     promised,
+    rare,
     recommended,
     scored,
     skewed,
@@ -52,6 +53,7 @@ DECIDED = (
     ("equal, 5 of 400 to 5,200", [0.3] * 5, UNEVEN_FIVE),
     ("equal, 40 of 30 to 600", [0.3] * 40, [30, 60, 100, 150, 200, 300, 400, 600] * 5),
     ("equal and rare (0.05), 3 of 300", [0.05] * 3, [300] * 3),
+    ("equal and rare (0.03), 40 and 1,000", [0.03] * 2, [40, 1000]),
     ("a gap of 0.10, 3 of 300", [0.5, 0.45, 0.4], [300] * 3),
     ("a gap of 0.25, 5 of 400 to 5,200", [0.5, 0.4, 0.35, 0.3, 0.25], UNEVEN_FIVE),
 )
@@ -190,6 +192,14 @@ def scenes() -> tuple[Scene, ...]:
                 },
             ),
         ]
+    found.append(
+        Scene(
+            family="regression, rare errors",
+            name="equal, 40 and 1,000",
+            draw=measured([(size, 0.0, 0.0, 1.0) for size in (40, 1000)], rare),
+            truth=ALIKE_IN_ERRORS,
+        )
+    )
     found.append(
         Scene(
             family="scores that keep their promise",

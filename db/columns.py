@@ -1,5 +1,7 @@
 """Column types shared by the tables."""
 
+import json
+import re
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +13,20 @@ from sqlmodel import Field
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""A NUL in JSON text; after an odd number of backslashes it is their text, and no NUL."""
+
+
+def without_nul(text: str) -> str:
+    """The text with U+FFFD for each NUL, which PostgreSQL keeps nowhere."""
+    return text.replace("\0", "\ufffd")
+
+
+def as_json(value: object) -> str:
+    """JSON text as PostgreSQL takes it: with U+FFFD for each NUL, which may come from somebody's rows."""
+    text = json.dumps(value)
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
 class Stored(TypeDecorator[T], Generic[T]):

@@ -5,6 +5,7 @@ for; both hold for the transaction only, so a pooler in transaction mode may sta
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,16 +15,20 @@ from uuid import UUID
 import structlog
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from db.columns import as_json
 from db.errors import Busy
 
 APP_ROLE = "fairmind_app"
 
 AWAY = (DBAPIError, PoolTimeout, OSError, TimeoutError)
-"""How it looks when the database is not there for the moment."""
+"""How it may look when the database is not there for the moment; `away` says whether it is that."""
+_NOT_NOW = re.compile("08|53|57|40|25006")
+"""How codes begin of errors that pass: no connection, too few resources, an operator at work, a transaction rolled
+back for another's sake, and a server that is not the one to write to any more."""
 PATIENCE_S = 60.0
 WAIT_S = 10
 """How long work waits for a connection of the pool."""
@@ -58,6 +63,7 @@ class Database:
             pool_pre_ping=True,
             pool_timeout=WAIT_S,
             hide_parameters=True,  # what people store stays out of logs
+            json_serializer=as_json,
             # no prepared statements are kept, so that a transaction pooler may hand out any connection
             connect_args={"statement_cache_size": 0, "prepared_statement_cache_size": 0, "timeout": 10},
         )
@@ -109,13 +115,21 @@ async def _enter(session: AsyncSession, scope: Scope | None = None) -> None:
         raise Busy("the server is busy, try again in a moment") from None
 
 
+def away(error: BaseException) -> bool:
+    """Whether an error says that the database is not there for the moment, and is no answer to what was asked."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, AWAY)
+    code = getattr(error.orig, "sqlstate", None)  # none where the connection broke before any answer
+    return code is None or _NOT_NOW.match(code) is not None
+
+
 async def when_back(work: Callable[[], Awaitable[T]]) -> T:
     """Do `work`, again and again while the database restarts; for work that may be begun twice."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await work()
-            except IntegrityError:
-                raise  # an answer, not an absence
-            except AWAY:
+            except AWAY as error:
+                if not away(error):
+                    raise
                 await asyncio.sleep(0.3)

@@ -4,6 +4,8 @@
     .venv/bin/python examples/live.py                       # against `make demo`
     .venv/bin/python examples/live.py --file my.csv --label outcome --prediction decision --protected race,sex
 
+A table given with --file holds the decisions of a classification, and a model for them is registered under its name;
+examples/bias/ has a document for each other kind of model.
 It looks for the server at the port of this machine that PORT names, 8000 without it; `--url` names any other address.
 Uses public client libraries only: gql (HTTP and WebSocket) and httpx (the upload).
 """
@@ -39,7 +41,7 @@ DATASETS = """
   }
 """
 DEMO_MODEL, DEMO_DATASET, DEMO_SCORE = "mortgage-approval", "Boston mortgage applications, 1990", "score"
-READING = "query ($id: ID!) { dataset(id: $id) { status error } }"
+READING = "query ($id: ID!) { dataset(id: $id) { status error columns { name } } }"
 REGISTER = "mutation ($input: NewModelInput!) { registerModel(input: $input) { id } }"
 REQUEST_UPLOAD = "mutation ($input: NewDatasetInput!) { requestDatasetUpload(input: $input) { path } }"
 START = "mutation ($input: NewAnalysisInput!) { startAnalysis(input: $input) { id } }"
@@ -86,7 +88,7 @@ async def main(asked: argparse.Namespace) -> int:
             dataset = await upload(session, asked)
             async for step in stream.subscribe(GraphQLRequest(PROGRESS, variable_values={"id": dataset})):
                 show(step["progress"])
-            await check_read(session, dataset)
+            await check_read(session, dataset, asked)
             model = await own_model(session, asked.file.stem)
         else:
             dataset = await the_demo(session, DATASETS, DEMO_DATASET)
@@ -126,10 +128,16 @@ async def upload(session, asked: argparse.Namespace) -> str:
     return answer["id"]
 
 
-async def check_read(session, dataset: str) -> None:
+async def check_read(session, dataset: str, asked: argparse.Namespace) -> None:
+    """Before a model is registered, which nobody would want without an analysis."""
     read = (await session.execute(GraphQLRequest(READING, variable_values={"id": dataset})))["dataset"]
     if read["status"] != "COMPLETED":
         raise SystemExit(f"the dataset {read['status'].lower()}: {read['error']}")
+    there = [column["name"] for column in read["columns"]]
+    wanted = columns_of(asked)
+    missing = [name for name in (*wanted.pop("protected"), *wanted.values()) if name not in there]
+    if missing:
+        raise SystemExit(f"{asked.file.name} has no column {', '.join(missing)}; it has {', '.join(there)}")
 
 
 async def named(session, query: str, name: str) -> str | None:
@@ -158,10 +166,19 @@ async def own_model(session, name: str) -> str:
 
 
 def question(asked: argparse.Namespace, model: str, dataset: str) -> dict:
+    return {
+        "modelId": model,
+        "datasetId": dataset,
+        "type": "COMPREHENSIVE",
+        "columns": columns_of(asked),
+    }
+
+
+def columns_of(asked: argparse.Namespace) -> dict:
     columns = {"label": asked.label, "prediction": asked.prediction, "protected": asked.protected.split(",")}
     if score := asked.score or (None if asked.file else DEMO_SCORE):
         columns["score"] = score
-    return {"modelId": model, "datasetId": dataset, "type": "COMPREHENSIVE", "columns": columns}
+    return columns
 
 
 def show(step: dict) -> None:
@@ -181,9 +198,12 @@ def verdict(analysis: dict) -> int:
     for part in report["attributes"]:
         print(f"\n{part['attribute']} (compared with {part['referenceGroup']})")
         for group in part["groups"]:
+            judged = "" if group["judged"] else "  (too small, not judged)"
             for rate in (each for each in group["metrics"] if each["quantity"] == "SELECTION_RATE"):
                 share = "—" if rate["value"] is None else f"{rate['value']:.1%}"
-                print(f"    {group['name']:<24} {group['size']:>6}  {of_class('selected', rate)} {share}")
+                print(
+                    f"    {group['name']:<24} {group['size']:>6}  {of_class('selected', rate)} {share}{judged}"
+                )
         show_findings(part)
     for part in report["intersections"]:
         print(f"\n{part['attribute']}")
@@ -224,7 +244,9 @@ def asked_for() -> argparse.Namespace:
     parser.add_argument("--url", default=f"http://localhost:{port}", help="of the server, now %(default)s")
     parser.add_argument("--email", default="demo@fairmind.example")
     parser.add_argument("--password", default="boston-mortgages-1990")
-    parser.add_argument("--file", type=Path, help="a table to upload; the demo's otherwise")
+    parser.add_argument(
+        "--file", type=Path, help="a table with the decisions of a classification; the demo's otherwise"
+    )
     parser.add_argument("--label", default="approved")
     parser.add_argument("--prediction", default="predicted")
     parser.add_argument("--score", help="column with the score behind the decision, if there is one")

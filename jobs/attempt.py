@@ -19,6 +19,7 @@ from sqlmodel import SQLModel, col
 from sqlmodel.sql.expression import SelectOfScalar
 
 import db.tables as t
+from db.columns import without_nul
 from db.errors import NotFound
 from db.events import record
 from db.notify import tell
@@ -111,7 +112,7 @@ class Attempt:
             if _stands_at(row, steps[-1]):
                 return  # it was all told, and only the answer was cut off
             for step in steps:
-                row.stage, row.message = step.stage, step.message
+                row.stage, row.message = step.stage, without_nul(step.message)
                 row.progress = max(row.progress, min(step.fraction, 1.0))
                 await record(session, self.subject, row, _plain(step.partial), interim=step.interim)
         await tell(self.database, self.scope.organization_id)
@@ -172,9 +173,9 @@ class Attempt:
     ) -> None:
         async with self.database.write(self.scope) as session:
             row = await self._locked(session)
-            row.status, row.stage, row.message, row.finished_at = status, stage, message, t.now()
+            row.status, row.stage, row.message, row.finished_at = status, stage, without_nul(message), t.now()
             for name, value in values.items():
-                setattr(row, name, value)
+                setattr(row, name, without_nul(value) if isinstance(value, str) else value)
             session.add_all(beside)
             if also is not None:
                 await also(session)
@@ -238,7 +239,9 @@ async def _death(session: AsyncSession) -> int:
 
 
 def _stands_at(row: t.Worked, step: Step) -> bool:
-    return (row.stage, row.message) == (step.stage, step.message) and row.progress >= min(step.fraction, 1.0)
+    return (row.stage, row.message) == (step.stage, without_nul(step.message)) and row.progress >= min(
+        step.fraction, 1.0
+    )
 
 
 def _counted(row: t.Worked, deaths: int, reason: str) -> bool:

@@ -19,7 +19,7 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
-from db.session import AWAY, Database, Scope
+from db.session import AWAY, Database, Scope, away
 from db.tables import Subject
 from engine.errors import EngineError
 from jobs.attempt import Attempt, Busy, Lost, claim
@@ -126,14 +126,12 @@ class Worker:
         except asyncio.CancelledError:
             await asyncio.shield(_given_back(attempt))
             raise
-        except AWAY as error:
-            if attempt.number >= ATTEMPTS:
-                await _failed(attempt, error)
+        except Exception as error:
+            if not away(error) or attempt.number >= ATTEMPTS:
+                await _failed(attempt, error)  # logged, and masked for the person
                 return
             await asyncio.shield(_given_back(attempt))
             raise
-        except Exception as error:  # noqa: BLE001  # logged, and masked for the person
-            await _failed(attempt, error)
 
 
 def _end_if_told() -> None:

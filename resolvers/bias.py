@@ -308,6 +308,7 @@ def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
             f"{row.type} is no question for a {model.type} model; ask for comprehensive", at=("type",)
         )
     with within("options"):
+        row.options.refuse_unprotected(row.columns.protected)
         row.options.check(row.type, model.type)
     if row.type is AnalysisType.INDIVIDUAL_FAIRNESS and not row.columns.features:
         raise InvalidInput(

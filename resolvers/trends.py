@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, cast, func, literal, select
+from sqlalchemy import ColumnElement, cast, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from strawberry import ID
 
@@ -20,8 +21,10 @@ from db.owned import one, owned
 from engine.errors import InvalidInput
 from engine.fairness import BiasReport, Interval, Metric, Verdict
 from engine.fairness.comparison import ReportComparison, compared
+from engine.fairness.differing import Question
 from engine.fairness.options import refuse_other_model
 from engine.fairness.trend import Headline
+from engine.tables.names import meant
 from resolvers.context import Context, Info
 from resolvers.ids import global_id, key
 from resolvers.paging import LARGEST_PAGE
@@ -47,10 +50,10 @@ class TrendPoint:
 
 async def compare_analyses(info: Info, a: ID, b: ID) -> ReportComparison:
     """Whether what two completed analyses found differs by more than chance: of each gap the change from a to b."""
-    first, second = await _report(info, a, "a"), await _report(info, b, "b")
+    (first, asked), (second, asked_then) = await _report(info, a, "a"), await _report(info, b, "b")
     if key(t.Analysis, a, at="a") == key(t.Analysis, b, at="b"):
         raise InvalidInput("a and b are the same analysis", at=("b",))
-    return compared(first, second)
+    return compared(first, second, (asked, asked_then))
 
 
 async def fairness_trend(
@@ -63,6 +66,7 @@ async def fairness_trend(
     """One metric over the completed analyses of this model, oldest first; of the last so many that measured it.
 
     Without an attribute, of each protected attribute by itself; crossings are named as in reports, "race × sex".
+    An attribute that none of its completed analyses is about is bad input.
     """  # noqa: RUF002
     if not 1 <= last <= LARGEST_PAGE:
         raise InvalidInput(f"last must lie in [1, {LARGEST_PAGE}], got {last}", at=("last",))
@@ -76,19 +80,19 @@ async def fairness_trend(
     return points
 
 
-async def _report(info: Info, id: ID, at: str) -> BiasReport:
+async def _report(info: Info, id: ID, at: str) -> tuple[BiasReport, Question]:
     async with info.context.read() as session:
         asked = key(t.Analysis, id, at=at)
         row = await one(session, t.Analysis, info.context.viewer.scope, asked, "report")
     if row.report is None:
         raise Conflict(f"the analysis {at} is {row.status}; only completed ones can be compared")
-    return row.report
+    return row.report, Question(columns=row.columns, options=row.options)
 
 
 async def _points(
     context: Context, asked: tuple[Metric, str | None, int], models: list[UUID]
-) -> list[list[TrendPoint]]:
-    """The points of each model, in one query that reads headlines and no report."""
+) -> list[list[TrendPoint] | InvalidInput]:
+    """The points of each model, in one query that reads headlines and no report; or why there are none."""
     metric, attribute, last = asked
     named = literal({"metric": metric.value, "attribute": attribute}, JSONB)
     path = cast(literal(_ASKED_FOR), JSONPATH)
@@ -116,7 +120,37 @@ async def _points(
         query = select(inner).where(inner.c.place <= last).order_by(inner.c.created_at, inner.c.id)
         for model, id, at, headlines, _ in await session.execute(query):
             points[model] += [_point(id, at, headline) for headline in headlines]
-    return [points[model] for model in models]
+        missing = [] if attribute is None else [model for model in models if not points[model]]
+        known = await _attributes(session, context, missing) if missing else {}
+    return [points[model] or _unknown(attribute, known.get(model)) for model in models]
+
+
+async def _attributes(session: AsyncSession, context: Context, models: list[UUID]) -> dict[UUID, list[str]]:
+    """What the completed analyses of each model have findings on, single attributes first."""
+    row = t.Analysis
+    headline = func.jsonb_array_elements(row.headlines).table_valued("value").render_derived()
+    name, crossed = (headline.c.value.op("->>")(key) for key in ("attribute", "crossed"))
+    query = (
+        owned(row, context.viewer.scope)
+        .join(headline, true())
+        .where(col(row.model_id).in_(models), col(row.status) == t.Status.COMPLETED)
+        .with_only_columns(col(row.model_id), crossed, name)
+        .distinct()
+    )
+    known: dict[UUID, list[str]] = defaultdict(list)
+    for model, _, attribute in sorted(await session.execute(query)):
+        known[model].append(attribute)
+    return known
+
+
+def _unknown(attribute: str | None, known: list[str] | None) -> list[TrendPoint] | InvalidInput:
+    """No points, or the refusal of an attribute that none of a model's analyses is about; a batch raises nothing itself."""
+    if attribute is None or known is None or attribute in known:
+        return []
+    said = (
+        f"no completed analysis of this model is about {attribute!r}; {meant(attribute, known, 'attributes')}"
+    )
+    return InvalidInput(said, at=("attribute",))
 
 
 def _point(analysis: UUID, at: datetime, headline: Headline) -> TrendPoint:

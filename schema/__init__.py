@@ -7,7 +7,9 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from schema.values import SCALARS  # isort: skip  # the values first: faces refer to them
 from schema.budget import Frugal
@@ -18,6 +20,8 @@ from schema.operations import FreshContext, IntrospectionForPeople, OneOperation
 from schema.query import Query
 from schema.subscription import Subscription
 
+STREAMED = "a subscription needs a stream: send `accept: text/event-stream`, or ask over a WebSocket"
+
 EXTENSIONS: list[type[SchemaExtension]] = [TokenLimiter, CostLimiter, OneOperation, FreshContext]
 
 
@@ -25,9 +29,21 @@ class Schema(strawberry.Schema):
     """Ours answers so many requests at once, and logs unexpected errors where it masks them, nothing else."""
 
     async def execute(self, *request: Any, **named: Any) -> ExecutionResult:
-        """A request that finds no seat waits, holding nothing; streams and sockets have limits of their own."""
-        async with named["context_value"].house.seats:
-            return await super().execute(*request, **named)
+        """A request that finds no seat waits, holding nothing; streams and sockets have limits of their own.
+
+        A subscription has many answers and is no request: strawberry would let it in and stumble over it.
+        """
+        allowed = set(named.pop("allowed_operation_types", None) or OperationType)
+        named["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            async with named["context_value"].house.seats:
+                return await super().execute(*request, **named)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is not OperationType.SUBSCRIPTION:
+                raise
+            return ExecutionResult(
+                data=None, errors=[GraphQLError(STREAMED, extensions={"code": "BAD_INPUT"})]
+            )
 
     def process_errors(
         self, errors: Sequence[GraphQLError], execution_context: ExecutionContext | None = None

@@ -11,7 +11,7 @@ from itertools import combinations, pairwise
 from types import MappingProxyType
 
 from engine.errors import InvalidInput
-from engine.fairness import assessment, consistency, groups
+from engine.fairness import assessment, consistency, groups, method
 from engine.fairness.attributes import attribute_report, on
 from engine.fairness.classification import CLASSIFICATION
 from engine.fairness.clustering import CLUSTERING
@@ -28,6 +28,7 @@ from engine.fairness.recommendation import RECOMMENDATION
 from engine.fairness.regression import REGRESSION
 from engine.fairness.report import AttributeReport, BiasReport, Finding, Limit, Method, Verdict
 from engine.fairness.severity import distance
+from engine.fairness.untried import untried
 from engine.fairness.words import joined, summary, told
 from engine.tables.part import Part
 from engine.values import Count, ModelType, Step, Tell, portion, silent
@@ -162,8 +163,6 @@ def judged(
     if likeness is not None:
         overall += [each for each in consistency.findings(likeness, options) if options.asks(each.metric)]
         left_out = (*left_out, *consistency.notes(likeness, options))
-    elif kind is AnalysisType.COMPREHENSIVE and model is not ModelType.CLASSIFICATION:
-        left_out = (*left_out, f"{NOT_ALIKE} It is left out.")
     for finding in overall:
         tell(Step(stage="judging", fraction=0.0, message=told(finding, 0), partial=finding))
     sets = [*single, *crossed]
@@ -297,6 +296,9 @@ def _report(
         for reports in (list(single), list(crossed))
     )
     verdict = worst(adjusted)
+    whole = tuple(of)
+    reports = [*single, *crossed]
+    advised = data.recommend(reports, whole, options)
     return BiasReport(
         kind=kind,
         model=model,
@@ -310,7 +312,7 @@ def _report(
         favorable=data.favorable,
         attributes=tuple(single),
         intersections=tuple(crossed),
-        overall_findings=tuple(of),
+        overall_findings=whole,
         limits=tuple(
             Limit(metric=metric, limit=options.limit(metric), fair=METRICS[metric].fair)
             for metric in dict.fromkeys(finding.metric for finding in adjusted)
@@ -318,13 +320,13 @@ def _report(
         overall_bias_score=assessment.overall_bias_score(adjusted),
         compliance_score=assessment.compliance_score(adjusted),
         risk_assessment=assessment.risk_assessment(adjusted),
-        recommendations=data.recommend([*single, *crossed], options),
+        recommendations=(*advised, *untried(reports, whole, advised, data.classes)),
         method=Method(
             confidence=options.confidence,
             bootstrap_samples=options.bootstrap_samples,
             seed=options.seed,
             min_group_size=options.min_group_size,
-            notes=(*NOTES, *data.notes, *notes),
+            notes=(*method.notes(adjusted, reports), *data.notes, *notes),
         ),
     )
 
@@ -337,23 +339,3 @@ def _adjusted(findings: Sequence[Finding]) -> list[Finding]:
     for i, one, other in zip(tested, holm(values), benjamini_hochberg(values), strict=True):
         found[i] = replace(findings[i], p_value_holm=float(one), p_value_bh=float(other))
     return found
-
-
-NOTES = (
-    "Rates within a group have Wilson intervals; that of F1 is the Wilson interval of TP / (TP + FP + FN)"
-    " carried over by F1 = 2 J / (1 + J).",
-    "Gaps between groups have simultaneous max-t intervals over all pairs of groups: bootstrap samples are"
-    " multinomial draws from the counts, and variances are smoothed by (k + 2) / (n + 4), so that rates of"
-    " 0 and 1 have an error too. Ratios are treated likewise on the logarithmic scale, half a row added to"
-    " k and n, with variances smoothed by (k + 1) / (n + 2), and are never surer than independent normal errors of"
-    " these variances would make them; where a rate is 0 the interval is extended to the observed ratio of 0.",
-    "Means, AUC, Brier score, R2 and entropies have a variance of their own in each draw, other quantities the"
-    " one that first draws show; they are compared likewise. Curves, such as distributions, are compared by their"
-    " largest distance and the largest change of it in draws: over all pairs of up to 40 groups, and of more groups"
-    " by the sum of the two largest changes of a curve, which is safe and wider.",
-    "The intervals of one finding hold together; verdicts follow them. p-values ask whether there is any gap, and"
-    " are also given adjusted over all findings of the report, by Holm and by Benjamini and Hochberg.",
-    "Pass: the whole interval is acceptable. Fail: none of it is. Warning: it straddles the limit."
-    " Insufficient evidence: fewer than two groups have minGroupSize rows, and as many in the"
-    " denominator of the rate that is compared.",
-)

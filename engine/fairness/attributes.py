@@ -34,11 +34,13 @@ def attribute_report(
         part = portion(tell, i / len(tables), (i + 1) / len(tables))
         findings += _findings(each, on(each, compared), options, part, drawing)
     reports = [groups.reports(each, options) for each in tables]
-    whole = {group.name: group for report in reversed(reports) for group in report}
+    whole = {group.values: group for report in reversed(reports) for group in report}
     every = [
         replace(
             group,
-            metrics=tuple(m for report in reports for g in report if g.name == group.name for m in g.metrics),
+            metrics=tuple(
+                m for report in reports for g in report if g.values == group.values for m in g.metrics
+            ),
         )
         for group in whole.values()
     ]

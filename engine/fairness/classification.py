@@ -10,7 +10,7 @@ from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.outcomes import Decisions, decisions, favorable_labels, refuse_other_labels, table
 from engine.fairness.quantity import Cells
 from engine.fairness.remedies import recommendations
-from engine.fairness.report import AttributeReport, Recommendation
+from engine.fairness.report import AttributeReport, Finding, Recommendation
 from engine.fairness.scores import Scores, decidable, score_table
 from engine.fairness.scores import summarise as summarise_scores
 from engine.fairness.simulating import Ground
@@ -77,8 +77,10 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
             threshold=scores.threshold if columns.prediction is None else None,
         )
 
-    def recommend(reports: Sequence[AttributeReport], options: BiasOptions) -> tuple[Recommendation, ...]:
-        return recommendations(reports, options, ground, missing)
+    def recommend(
+        reports: Sequence[AttributeReport], overall: Sequence[Finding], options: BiasOptions
+    ) -> tuple[Recommendation, ...]:
+        return recommendations(reports, overall, options, ground, missing)
 
     return Evidence(
         protected=data.protected,
@@ -87,6 +89,7 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
         exclusion_reason=data.exclusion_reason,
         tables=tables,
         labelled=columns.label is not None,
+        classes=len(data.classes),
         favorable=data.favorable,
         notes=(*data.notes, *_on_scores(columns, scores, missing)),
         recommend=recommend,

@@ -21,6 +21,8 @@ from engine.values import Tell
 
 MAX_SHOWN = 20
 """Clusters of which each group's share is shown; of more, only how far the groups are apart."""
+NAMED = 3
+"""Clusters that are too small of which the name is said."""
 
 
 def summarise(path: Part, columns: BiasColumns, options: BiasOptions, tell: Tell) -> Summary:
@@ -130,7 +132,7 @@ def evidence(summary: Summary, columns: BiasColumns, options: BiasOptions) -> Ev
         exclusion_reason=so_many(excluded, "rows have no cluster") if excluded else None,
         tables=tables,
         labelled=False,
-        notes=(*cube.notes, *_notes(names, large, options, distances=len(summary) > 1)),
+        notes=(*cube.notes, *_notes(names, sizes, options, distances=len(summary) > 1)),
     )
 
 
@@ -162,20 +164,21 @@ def _sampler(sums: Floats) -> Sampler:
     return draw
 
 
-def _notes(
-    names: Sequence[str], large: npt.NDArray[np.bool_], options: BiasOptions, *, distances: bool
-) -> tuple[str, ...]:
-    small = int((~large).sum())
+def _notes(names: Sequence[str], sizes: Floats, options: BiasOptions, *, distances: bool) -> tuple[str, ...]:
+    few = [(name, size) for name, size in zip(names, sizes, strict=True) if size < options.min_group_size]
     said = [
         "Cluster balance is the smallest ratio of the numbers of rows of two groups in a cluster (Chierichetti), over"
         " the same ratio in all rows, which is the most that clusters can reach. The cluster representation ratio is"
         " the smallest of a group's share of a cluster over its share of all rows, and of its inverse (Bera)."
         " Their limits of 0.8 are ours, by analogy with the four-fifths rule.",
     ]
-    if small:
+    if few:
+        named = [repr(name) for name, size in few if size >= options.suppress_below][:NAMED]
+        which = f": {', '.join(named)}{', ...' if len(named) < len(few) else ''}" if named else ""
+        has, takes = ("has", "takes") if len(few) == 1 else ("have", "take")
         said.append(
-            f"{small:,} of {len(names):,} clusters have fewer than {options.min_group_size:,} rows and take no part in"
-            " the two balances."
+            f"{len(few):,} of {len(names):,} clusters {has} fewer than {options.min_group_size:,} rows and {takes} no"
+            f" part in the two balances{which}."
         )
     if len(names) > MAX_SHOWN:
         said.append(f"Shares of groups are shown for at most {MAX_SHOWN} clusters; there are {len(names):,}.")

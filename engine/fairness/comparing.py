@@ -23,6 +23,11 @@ from engine.fairness.words import so_many
 PILOT = 200
 """Draws from which the variance of a quantity without a formula is taken."""
 TINY = 1e-12
+BORROWED = 100.0
+"""Rows at which a group is trusted half to be as even as it looks."""
+IN_DRAWS = 0.25
+"""Share of that floor which holds in draws. Draws of ordinary small groups keep their own variances, as the quantile would
+be too small otherwise; those without any spread are not infinitely many standard errors off."""
 
 Part = tuple[Quantity, int]
 """A quantity and the class it is about."""
@@ -39,11 +44,17 @@ Formula = Callable[[Numbers], tuple[Floats, Floats]]
 """From cells to values on a scale and their variances, which are finite even where the values are not."""
 
 
-def formula(quantity: Quantity, scale: Scale, unit: float = 1.0) -> Formula | None:
-    """How a quantity is put on a scale with its variance, where that needs no draws."""
+def formula(
+    quantity: Quantity, scale: Scale, unit: float = 1.0, base: Floats | None = None, share: float = 1.0
+) -> Formula | None:
+    """How a quantity is put on a scale with its variance, where that needs no draws.
+
+    `base` are the rows that the compared groups rest on, whose statistics are then not held to be surer than alike ones
+    of the others can be; `share` is how much of that floor holds.
+    """
     how = QUANTITIES[quantity].how
     if isinstance(how, Statistic) and how.variance is not None:
-        return partial(_of_statistic, how.value, how.variance, scale, unit)
+        return partial(_of_statistic, how, how.variance, scale, unit, base, share)
     if not isinstance(how, Share):
         return None
     if how.link is None or how.slope is None:
@@ -55,18 +66,40 @@ def formula(quantity: Quantity, scale: Scale, unit: float = 1.0) -> Formula | No
 
 
 def _of_statistic(
-    of: Callable[[Numbers], Numbers],
+    how: Statistic,
     spread: Callable[[Numbers], Numbers],
     scale: Scale,
     unit: float,
+    base: Floats | None,
+    share: float,
     cells: Numbers,
 ) -> tuple[Floats, Floats]:
     """Values in units on a scale and their variances, on the logarithmic one by the delta method."""
-    value, variance = of(cells) / unit, np.maximum(spread(cells) / unit**2, TINY)
+    value, variance = how.value(cells) / unit, np.maximum(spread(cells) / unit**2, TINY)
+    if base is not None:
+        slope = 1.0 if how.slope is None else how.slope(cells)
+        variance = floored(variance / slope, base, share) * slope
     if scale is Scale.LINEAR:
         return value, variance
     least = np.maximum(value, TINY)
     return np.log(least), variance / least**2
+
+
+def floored(variance: Floats, base: Floats, share: float = 1.0) -> Floats:
+    """Variances of means of groups, none far smaller than it would be if the group's rows varied as those of all do.
+
+    A small group in which a rare event did not happen has no spread at all, and would be taken for exactly known; shares
+    are smoothed against that, and this does it for everything else. A group of n rows is held to vary at least
+    BORROWED / (n + BORROWED) as much as all together, so a large one may be as even as it looks.
+
+    Args:
+        variance: (..., groups), of the mean.
+        base: (groups,), rows that each mean rests on.
+        share: of the floor that holds, up to 1.
+    """
+    together = (variance * base**2).sum(axis=-1, keepdims=True) / base.sum()
+    found: Floats = np.maximum(variance, share * BORROWED / (base + BORROWED) * together / base)
+    return found
 
 
 def view(cells: Numbers, part: Part) -> Numbers:
@@ -201,21 +234,31 @@ class Scaled:
 
 def scaled(comparison: Comparison, scale: Scale, pilot: Numbers) -> Scaled:
     """Make a comparison ready for draws; `pilot` are some first draws of the same cells, for what has no formula."""
-    known = formula(comparison.quantity, scale, comparison.unit)
+    known = formula(comparison.quantity, scale, comparison.unit, comparison.base)
     if known is not None:
         centre, variance = known(view(comparison.cells, comparison.part)[comparison.places])
-        return Scaled(of=comparison, scale=scale, centre=centre, variance=variance, formula=known)
+        in_draws = formula(comparison.quantity, scale, comparison.unit, comparison.base, IN_DRAWS)
+        return Scaled(of=comparison, scale=scale, centre=centre, variance=variance, formula=in_draws)
     drawn = _drawn(comparison, scale, pilot)
     observed = _drawn(comparison, scale, comparison.cells[None])[0]
-    with np.errstate(invalid="ignore"):
-        variance = np.nanvar(np.where(np.isfinite(drawn), drawn, np.nan), axis=0)
+    floor = floored(_spread(_drawn(comparison, Scale.LINEAR, pilot)), comparison.base)
+    if scale is Scale.LOG:
+        floor = floor / np.maximum(comparison.value, TINY) ** 2
     return Scaled(
         of=comparison,
         scale=scale,
         centre=observed,
-        variance=np.maximum(np.nan_to_num(variance), TINY),
+        variance=np.maximum(_spread(drawn), floor),
         formula=None,
     )
+
+
+def _spread(drawn: Floats) -> Floats:
+    """The variance of each group in draws, where it is defined."""
+    with np.errstate(invalid="ignore"):
+        variance: Floats = np.nanvar(np.where(np.isfinite(drawn), drawn, np.nan), axis=0)
+    found: Floats = np.maximum(np.nan_to_num(variance), TINY)
+    return found
 
 
 def _drawn(comparison: Comparison, scale: Scale, block: Numbers) -> Floats:

@@ -25,16 +25,20 @@ from enum import StrEnum
 from statistics import NormalDist
 
 from engine.errors import InvalidInput
+from engine.fairness.differing import Question, differences
 from engine.fairness.metrics import METRICS, Form, Metric
 from engine.fairness.multiplicity import benjamini_hochberg, holm
-from engine.fairness.report import AttributeReport, BiasReport, Finding, Interval, Verdict
-from engine.fairness.words import between, capital, number, plural
+from engine.fairness.report import AttributeReport, BiasReport, Finding, GroupReport, Interval, Verdict
+from engine.fairness.words import SAME, between, capital, joined, number, plural
 
 GOOD = frozenset({"1", "true", "yes"})
 """Ways to write a favourable value that mean the same."""
 MOST_CHANGES = 1000
 """Compared findings of two reports, the single attributes first; our own bound."""
 EXAMPLES = 5
+
+Key = tuple[Metric, tuple[str, ...], str | None]
+"""What makes two findings one: metric, attributes and class. Names of attributes are for people."""
 
 NOTES = (
     "The interval of a change takes the margins of both reports' intervals together as for independent samples"
@@ -55,6 +59,8 @@ class Direction(StrEnum):
     """Further from fair, beyond chance."""
     UNCLEAR = "unclear"
     """The data cannot tell a change from chance."""
+    UNCHANGED = "unchanged"
+    """Both rest on the same counts: there is nothing to tell from chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +81,7 @@ class Change:
     change: float
     """After minus before."""
     interval: Interval
-    """Of the change; leaves out 0 where there was one."""
+    """Of the change, were the two samples independent; leaves out 0 where there was one."""
     p_value: float
     """Chance of a change as large as this where there is none; conservative with many groups."""
     direction: Direction
@@ -113,10 +119,17 @@ class ReportComparison:
     """The method in sentences, and what differs between the two analyses."""
 
 
-def compared(before: BiasReport, after: BiasReport) -> ReportComparison:
+def compared(
+    before: BiasReport, after: BiasReport, asked: tuple[Question, Question] | None = None
+) -> ReportComparison:
     """Test for each finding that two reports share whether it changed.
 
-    Findings belong together when metric, attribute and class are the same.
+    Findings belong together when metric, attributes and class are the same.
+
+    Args:
+        before: the report of the first analysis.
+        after: that of the second.
+        asked: the questions of the two, where they are known: what differs between them is noted.
 
     Raises:
         InvalidInput: the reports judge models of different kinds, or count different outcomes as favourable.
@@ -135,23 +148,26 @@ def compared(before: BiasReport, after: BiasReport) -> ReportComparison:
     changes: list[Change] = []
     missing: list[NotCompared] = []
     for key in [*old, *(key for key in new if key not in old)]:
-        reason = _why_not(old.get(key), new.get(key))
+        reason = _why_not(old.get(key), new.get(key)) or _other_reference(key, before, after)
         if reason is None and len(changes) == MOST_CHANGES:
             reason = f"Only {MOST_CHANGES:,} findings are compared at once."
         if reason is not None:
-            metric, attribute, outcome = key
-            missing.append(NotCompared(metric=metric, attribute=attribute, outcome=outcome, reason=reason))
+            metric, attributes, outcome = key
+            missing.append(
+                NotCompared(metric=metric, attribute=joined(attributes), outcome=outcome, reason=reason)
+            )
             continue
-        groups = _judged(before, old[key]) ^ _judged(after, new[key])
+        groups = _judged(before, old[key]).keys() ^ _judged(after, new[key]).keys()
         sure = before.method.confidence, after.method.confidence
-        changes.append(_change(old[key], new[key], sure, confidence, tuple(sorted(groups))))
+        same = not groups and _same_counts((before, old[key]), (after, new[key]))
+        changes.append(_change(old[key], new[key], sure, confidence, tuple(sorted(groups)), same=same))
     adjusted = _adjusted(changes)
     return ReportComparison(
         summary=_summary(adjusted, missing),
         confidence=confidence,
         changes=adjusted,
         not_compared=tuple(missing[:MOST_CHANGES]),
-        notes=(*NOTES, *_differences(before, after)),
+        notes=(*NOTES, *differences(before, after, asked)),
     )
 
 
@@ -202,13 +218,15 @@ def _change(
     confidences: tuple[float, float],
     confidence: float,
     groups: tuple[str, ...],
+    *,
+    same: bool,
 ) -> Change:
     if before.value is None or after.value is None or before.interval is None or after.interval is None:
         raise TypeError("only findings with a value can be compared")
     interval, p_value = change_interval(
         (before.value, before.interval), (after.value, after.interval), confidences, confidence
     )
-    found = Direction.UNCLEAR
+    found = Direction.UNCHANGED if same else Direction.UNCLEAR
     if interval.low > 0 or interval.high < 0:
         large_is_fair = after.fair > 0
         found = Direction.FAIRER if (interval.low > 0) is large_is_fair else Direction.LESS_FAIR
@@ -232,10 +250,10 @@ def _change(
     return replace(change, description=_said(change))
 
 
-def _findings(report: BiasReport) -> Iterator[tuple[tuple[Metric, str, str | None], Finding]]:
+def _findings(report: BiasReport) -> Iterator[tuple[Key, Finding]]:
     parts = (*report.attributes, *report.intersections)
     for finding in (*report.overall_findings, *(finding for part in parts for finding in part.findings)):
-        yield (finding.metric, finding.attribute, finding.outcome), finding
+        yield (finding.metric, tuple(finding.attributes), finding.outcome), finding
 
 
 def _why_not(before: Finding | None, after: Finding | None) -> str | None:
@@ -244,19 +262,56 @@ def _why_not(before: Finding | None, after: Finding | None) -> str | None:
     for finding, which in ((before, "first"), (after, "second")):
         if finding.value is None or finding.interval is None:
             return f"It has no value in the {which} analysis: {finding.reason}"
-    if METRICS[before.metric].form is Form.AGAINST_REFERENCE and before.highest != after.highest:
-        return f"The reference group is {before.highest} in one analysis and {after.highest} in the other."
     return None
 
 
-def _judged(report: BiasReport, finding: Finding) -> set[str]:
-    """Names of the groups that a finding compares."""
+def _other_reference(key: Key, before: BiasReport, after: BiasReport) -> str | None:
+    """That a ratio to the reference group has another one in the other report."""
+    if METRICS[key[0]].form is not Form.AGAINST_REFERENCE:
+        return None
+    one, other = (getattr(_part(report, key[1]), "reference_group", None) for report in (before, after))
+    return None if one == other else f"The reference group is {one} in one analysis and {other} in the other."
+
+
+def _part(report: BiasReport, attributes: tuple[str, ...]) -> AttributeReport | None:
+    parts = (*report.attributes, *report.intersections)
+    return next((part for part in parts if tuple(part.attributes) == attributes), None)
+
+
+def _judged(report: BiasReport, finding: Finding) -> dict[str, GroupReport]:
+    """The groups that a finding compares, by name."""
     out = {each.group for each in finding.excluded}
-    part: AttributeReport | None = next(
-        (p for p in (*report.attributes, *report.intersections) if p.attribute == finding.attribute), None
-    )
+    part = _part(report, tuple(finding.attributes))
     groups = () if part is None or not finding.attributes else part.groups
-    return {group.name for group in groups if group.judged and group.name not in out}
+    return {group.name: group for group in groups if group.judged and group.name not in out}
+
+
+def _same_counts(before: tuple[BiasReport, Finding], after: tuple[BiasReport, Finding]) -> bool:
+    """Whether two findings on the same groups rest on the same rows, as far as reports tell."""
+    if not _alike(before[1].value, after[1].value):
+        return False
+    rows = [(report.rows, report.rows_excluded) for report, _ in (before, after)]
+    if not before[1].attributes:
+        return rows[0] == rows[1]
+    groups, others = _judged(*before), _judged(*after)
+    return all(_same_group(groups[name], others[name], before[1].metric) for name in groups)
+
+
+def _same_group(one: GroupReport, other: GroupReport, metric: Metric) -> bool:
+    of = METRICS[metric].of
+    told, again = ([each for each in group.metrics if each.quantity in of] for group in (one, other))
+    return (
+        one.size == other.size
+        and [(m.quantity, m.outcome, m.numerator, m.denominator) for m in told]
+        == [(m.quantity, m.outcome, m.numerator, m.denominator) for m in again]
+        and all(_alike(a.value, b.value) for a, b in zip(told, again, strict=True))
+    )
+
+
+def _alike(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=SAME, abs_tol=SAME)
 
 
 def _good(favorable: str | None) -> str | None:
@@ -277,6 +332,8 @@ def _adjusted(changes: Sequence[Change]) -> tuple[Change, ...]:
 def _said(change: Change) -> str:
     title = capital(METRICS[change.metric].title)
     of = f" of {change.attribute}" + (f" for {change.outcome!r}" if change.outcome is not None else "")
+    if change.direction is Direction.UNCHANGED:
+        return f"{title}{of} is {number(change.after)} in both, from the same counts: nothing changed."
     went = f"went from {number(change.before)} to {number(change.after)}"
     by = f"the change of {number(change.change)} lies in {between(change.interval)}"
     what = {
@@ -300,20 +357,10 @@ def _summary(changes: Sequence[Change], missing: Sequence[NotCompared]) -> str:
         return f"Nothing could be compared.{why}"
     fairer = sum(change.direction is Direction.FAIRER for change in changes)
     less = sum(change.direction is Direction.LESS_FAIR for change in changes)
-    if not fairer and not less:
+    if all(change.direction is Direction.UNCHANGED for change in changes):
+        told = f"Nothing changed: {plural(len(changes), 'finding')} {'rests' if len(changes) == 1 else 'rest'} on the same counts in both analyses"
+    elif not fairer and not less:
         told = f"None of {plural(len(changes), 'finding')} changed beyond chance"
     else:
         told = f"Of {plural(len(changes), 'finding')}, {fairer:,} became fairer and {less:,} less fair"
     return told + (f"; {len(missing):,} could not be compared." if missing else ".")
-
-
-def _differences(before: BiasReport, after: BiasReport) -> Iterator[str]:
-    pairs = (
-        ("label column", before.label, after.label),
-        ("prediction column", before.prediction, after.prediction),
-        ("smallest judged group", before.method.min_group_size, after.method.min_group_size),
-        ("confidence", before.method.confidence, after.method.confidence),
-    )
-    for what, one, other in pairs:
-        if one != other:
-            yield f"The {what} is {one} in the first analysis and {other} in the second."

@@ -16,7 +16,7 @@ Summary = tuple[Any, ...]
 """What was counted of some rows; summaries of parts add up, member by member."""
 
 
-Recommend = Callable[[Sequence[AttributeReport], BiasOptions], tuple[Recommendation, ...]]
+Recommend = Callable[[Sequence[AttributeReport], Sequence[Finding], BiasOptions], tuple[Recommendation, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,12 +30,14 @@ class Evidence:
     tables: Callable[[tuple[int, ...]], Sequence[Table]]
     """From positions of protected attributes to a table for each kind of cells; without any, one group of all rows."""
     labelled: bool = True
+    classes: int = 2
+    """Of a classification; more than two are judged one by one."""
     favorable: str | None = None
     notes: tuple[str, ...] = ()
     overall: tuple[Finding, ...] = ()
     """Findings that are made already."""
     recommend: Recommend = advice
-    """What to do about the findings, each with what it was measured to bring."""
+    """What to do about the findings between groups and those over all rows, each with what it was measured to bring."""
 
 
 @dataclass(frozen=True, kw_only=True)

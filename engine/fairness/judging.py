@@ -8,19 +8,22 @@ import numpy as np
 
 from engine.fairness.balances import BALANCES
 from engine.fairness.comparing import PILOT, Comparison, Part, Scale, Scaled, compare, formula, scaled
+from engine.fairness.describing import described
 from engine.fairness.groups import drawn_with, reference
 from engine.fairness.intervals import Floats
+from engine.fairness.joint import detectable, driving, interval_of, value_of
 from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
 from engine.fairness.options import BiasOptions
-from engine.fairness.quantity import Curve, Numbers, Share
+from engine.fairness.quantity import Curve, Numbers
 from engine.fairness.report import Finding, Interval, Verdict
-from engine.fairness.sides import POWER, Side, studentised
+from engine.fairness.settling import HARDLY, least_rows, rows_to_find, rows_to_settle
+from engine.fairness.sides import Side, studentised
 from engine.fairness.tables import Table
+from engine.fairness.thinness import too_thin
 from engine.fairness.words import (
-    balance_description,
     capital,
     class_description,
-    gap_description,
+    hardly,
     joined,
     no_reference,
     too_few,
@@ -28,13 +31,6 @@ from engine.fairness.words import (
     verdict_reason,
 )
 from engine.values import Count
-
-MOST_ROWS = 10**12
-"""More rows than these settle nothing in practice."""
-FEWEST = 10
-"""Rows that each compared group must rest on for more than a warning; matters only where min_group_size is less."""
-RATIOS = (Form.RATIO, Form.AGAINST_REFERENCE, *BALANCES)
-"""Forms of which small values are unfair."""
 
 
 def verdict(interval: Interval | None, fair: float, limit: float) -> Verdict:
@@ -153,6 +149,22 @@ def _by_chance(of: Scaled, form: Form, options: BiasOptions) -> Floats:
     return studentised(form, error, np.broadcast_to(of.variance, error.shape), of.of.reference)
 
 
+def _chance(spec: MetricSpec, sides: Sequence[Side], confidence: float) -> tuple[float, float | None]:
+    """The quantile at which the intervals of all pairs hold together, and the p-value of no gap; of one group none."""
+    chances = [np.max([np.concatenate(side.statistics) for side in sides], axis=0)]
+    normal = [side.chance for side in sides if side.chance is not None]
+    if len(normal) == len(sides):
+        chances.append(np.max(normal, axis=0))
+    quantile = max(float(np.quantile(each, confidence)) for each in chances)
+    observed = max(side.observed() for side in sides)
+    p_value = max(float((1 + (each >= observed).sum()) / (1 + each.size)) for each in chances)
+    if spec.form not in BALANCES and all(side.scaled is not None for side in sides):
+        # never surer than of one pair: where rates are 0 or 1 no draw shows an error, and yet there is one
+        quantile = max(quantile, NormalDist().inv_cdf((1 + confidence) / 2))
+        p_value = max(p_value, 2 * NormalDist().cdf(-observed))
+    return quantile, None if spec.form is Form.SCORE else p_value
+
+
 def _finding(
     metric: Metric, table: Table, outcome: str | None, rows: Sequence[Sequence[Side]], options: BiasOptions
 ) -> Finding:
@@ -160,53 +172,40 @@ def _finding(
     sides = [side for row in rows for side in row]
     excluded = tuple(dict.fromkeys(e for side in sides for e in side.comparison.excluded))
     missing = next((side for side in sides if not side.possible), None)
-    value = math.nan if missing else _put_together(spec, [[side.value() for side in row] for row in rows])
+    value = math.nan if missing else value_of(spec, rows)
     interval, lowest, highest = None, None, None
     lowest_value, highest_value = None, None
-    p_value, detectable, needed = None, None, None
+    p_value, found, needed = None, None, None
     judged_as = Verdict.INSUFFICIENT_EVIDENCE
     description = f"{capital(spec.title)} is {spec.meaning}. Here it could not be measured."
     if missing:
         reason = _why_not(spec, missing.comparison, attribute, options)
-        needed = _rows_for(limit, spec, options)
+        needed = rows_to_find(limit, spec, options)
     elif math.isnan(value):
         reason = undefined(spec, excluded)
     else:
-        chances = [np.max([np.concatenate(side.statistics) for side in sides], axis=0)]
-        normal = [side.chance for side in sides if side.chance is not None]
-        if len(normal) == len(sides):
-            chances.append(np.max(normal, axis=0))
-        quantile = max(float(np.quantile(each, options.confidence)) for each in chances)
-        if spec.form not in BALANCES and all(side.scaled is not None for side in sides):
-            # never below that of one pair: where rates are 0 or 1 no draw shows an error, and yet there is one
-            quantile = max(quantile, NormalDist().inv_cdf((1 + options.confidence) / 2))
-        ends = [[side.ends(quantile) for side in row] for row in rows]
-        low = _put_together(spec, [[end[0] for end in row] for row in ends])
-        high = _put_together(spec, [[end[1] for end in row] for row in ends])
-        interval = Interval(low=min(low, value), high=max(high, value))  # 0 has no logarithm
+        quantile, p_value = _chance(spec, sides, options.confidence)
+        interval = interval_of(spec, rows, value, quantile)
         if spec.form is not Form.SCORE:
-            observed = max(side.observed() for side in sides)
-            p_value = max(float((1 + (each >= observed).sum()) / (1 + each.size)) for each in chances)
-            detectable = _detectable(spec, sides, quantile)
+            found = detectable(spec, rows, quantile)
         judged_as = verdict(interval, spec.fair, limit)
-        few = judged_as is not Verdict.WARNING and min(side.comparison.base.min() for side in sides) < FEWEST
-        if judged_as is Verdict.WARNING:
-            needed = _rows_to_settle(sides, value, interval, limit)
-        widest = _driving(spec, sides)
+        widest = driving(spec, rows)
         lowest, highest = (None if end is None else end[0] for end in widest.extremes())
         lowest_value, highest_value = (
             None if end is None or math.isnan(end[1]) else end[1] for end in widest.extremes()
         )
-        worst_class = table.classes[widest.comparison.part[1]] if outcome is None and len(rows) > 1 else None
-        description = gap_description(metric, widest.comparison.quantity, *widest.extremes(), worst_class)
-        if spec.form in BALANCES:
-            at = BALANCES[spec.form].worst(widest.comparison.cells, widest.comparison.places).part
-            description = balance_description(metric, table.classes[at], lowest, highest)
+        description = described(metric, table, outcome, rows, limit)
         reason = verdict_reason(judged_as, interval, metric, limit, excluded)
-        if few:
-            judged_as, needed = Verdict.WARNING, FEWEST
-            reason = f"{reason} A group rests on fewer than {FEWEST} rows, so this is a warning at most."
-    if outcome is not None or len(rows) > 1:
+        thin = too_thin(spec, rows, value, quantile, limit)
+        if judged_as is Verdict.WARNING:
+            needed = rows_to_settle(spec, rows, value, quantile, limit)
+            if thin and needed:
+                needed = max(needed, thin[0])
+            reason += hardly(needed, HARDLY * least_rows(rows))
+        elif thin:
+            judged_as, needed = Verdict.WARNING, thin[0]
+            reason += thin[1]
+    if interval is None and (outcome is not None or len(rows) > 1):
         description = class_description(description, outcome, len(rows))
     return Finding(
         metric=metric,
@@ -226,7 +225,7 @@ def _finding(
         highest_value=highest_value,
         excluded=excluded,
         p_value=p_value,
-        minimum_detectable=detectable,
+        minimum_detectable=found,
         rows_needed=None if needed is None else Count(needed),
     )
 
@@ -240,45 +239,3 @@ def _why_not(spec: MetricSpec, comparison: Comparison, attribute: str, options: 
     if spec.form is Form.AGAINST_REFERENCE and len(comparison.names) >= 2:
         return no_reference(title, attribute, comparison.excluded)
     return too_few(title, attribute, len(comparison.names), comparison.excluded)
-
-
-def _put_together(spec: MetricSpec, rows: Sequence[Sequence[float]]) -> float:
-    """One number from those of the quantities of a metric, averaged over the classes."""
-    if any(math.isnan(value) for row in rows for value in row):
-        return math.nan
-    small_is_unfair = spec.form in RATIOS
-    one = np.mean if spec.form is Form.AVERAGE else min if small_is_unfair else max
-    return float(np.mean([one(row) for row in rows]))
-
-
-def _driving(spec: MetricSpec, sides: Sequence[Side]) -> Side:
-    """The quantity that is furthest apart."""
-    small_is_unfair = spec.form in RATIOS
-    return min(sides, key=Side.value) if small_is_unfair else max(sides, key=Side.value)
-
-
-def _detectable(spec: MetricSpec, sides: Sequence[Side], quantile: float) -> float | None:
-    found = [gap for side in sides if (gap := side.detectable(quantile)) is not None]
-    if not found:
-        return None
-    return min(found) if spec.form in (Form.RATIO, Form.AGAINST_REFERENCE) else max(found)
-
-
-def _rows_to_settle(sides: Sequence[Side], value: float, interval: Interval, limit: float) -> int | None:
-    """Rows per group at which an interval around the same value would end at the limit: widths fall as 1 / sqrt(n)."""
-    if math.isclose(value, limit, abs_tol=1e-9):
-        return None
-    half = value - interval.low if value > limit else interval.high - value
-    least = min(float(side.comparison.base.min()) for side in sides)
-    needed = math.ceil(least * (half / abs(value - limit)) ** 2)
-    return needed if needed <= MOST_ROWS else None
-
-
-def _rows_for(limit: float, spec: MetricSpec, options: BiasOptions) -> int | None:
-    """Rows per group with which a gap as large as the limit would be found, at the widest spread of a share."""
-    gap = abs(limit - spec.fair)
-    shares = all(isinstance(QUANTITIES[quantity].how, Share) for quantity in spec.of)
-    if not shares or gap <= 0:
-        return None
-    z = NormalDist().inv_cdf((1 + options.confidence) / 2) + NormalDist().inv_cdf(POWER)
-    return max(options.min_group_size, math.ceil(0.5 * (z / gap) ** 2))

@@ -66,6 +66,7 @@ OF_CLUSTERS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.COSTS,
             by_class=False,
             labelled=False,
+            harm_when_high="rows of {} lie furthest from the centres of their clusters",
         ),
     }
 )

@@ -45,9 +45,16 @@ def _of_root(t: Numbers) -> Numbers:
 
 def _of_explained(t: Numbers) -> Numbers:
     """Squared error of R2, by the delta method; 0 where the labels are all the same."""
-    variance = _of_mean(t, t[..., UNEXPLAINED_SPREAD])
+    found: Numbers = np.where(
+        t[..., SPREAD] > 0, _of_mean(t, t[..., UNEXPLAINED_SPREAD]) * _by_labels(t), 0.0
+    )
+    return found
+
+
+def _by_labels(t: Numbers) -> Numbers:
+    """Of a mean squared error to R2: over the squared variance of the labels; 1 where these are all the same."""
     scale = (t[..., SPREAD] / np.maximum(t[..., ROWS], 1)) ** 2
-    found: Numbers = np.divide(variance, scale, out=np.zeros_like(variance), where=scale > 0)
+    found: Numbers = np.divide(1.0, scale, out=np.ones_like(scale), where=scale > 0)
     return found
 
 
@@ -99,6 +106,20 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             by_class=False,
             unit=DEVIATIONS,
         ),
+        Quantity.MEAN_LABEL: QuantitySpec(
+            how=Statistic(
+                value=lambda t: _mean(t, PREDICTION) - _mean(t, ERROR),
+                base=_rows,
+                low=-np.inf,
+                high=None,
+                variance=lambda t: _of_mean(t, t[..., SPREAD]),
+            ),
+            title="mean label",
+            among="rows",
+            cells=Cells.ERRORS,
+            by_class=False,
+            unit=DEVIATIONS,
+        ),
         Quantity.MEAN_ERROR: QuantitySpec(
             how=Statistic(
                 value=lambda t: _mean(t, ERROR),
@@ -112,6 +133,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.ERRORS,
             by_class=False,
             unit=DEVIATIONS,
+            harm_when_low="beside the truth, predictions are lowest for {}",
         ),
         Quantity.MEAN_ABSOLUTE_ERROR: QuantitySpec(
             how=Statistic(
@@ -122,6 +144,7 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.ERRORS,
             by_class=False,
             unit=DEVIATIONS,
+            harm_when_high="predictions are furthest off for {}",
         ),
         Quantity.ROOT_MEAN_SQUARED_ERROR: QuantitySpec(
             how=Statistic(
@@ -132,13 +155,22 @@ OF_ERRORS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             cells=Cells.ERRORS,
             by_class=False,
             unit=DEVIATIONS,
+            harm_when_high="predictions are furthest off for {}",
         ),
         Quantity.R2: QuantitySpec(
-            how=Statistic(value=explained, base=_varied, low=-np.inf, high=1.0, variance=_of_explained),
+            how=Statistic(
+                value=explained,
+                base=_varied,
+                low=-np.inf,
+                high=1.0,
+                variance=_of_explained,
+                slope=_by_labels,
+            ),
             title="R2",
             among="rows with differing labels",
             cells=Cells.ERRORS,
             by_class=False,
+            harm_when_low="predictions explain least for {}",
         ),
         Quantity.PREDICTION_DISTRIBUTION: QuantitySpec(
             how=Curve(

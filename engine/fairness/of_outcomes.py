@@ -119,6 +119,7 @@ OF_OUTCOMES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             how=Share(counted=lambda t: (t[..., 1, 1], t[..., 1, :].sum(-1))),
             title="true positive rate",
             among="rows with a favourable label",
+            harm_when_low="those of {} with a favourable label most often do not get the favourable decision",
         ),
         Quantity.FALSE_POSITIVE_RATE: QuantitySpec(
             how=Share(counted=lambda t: (t[..., 0, 1], t[..., 0, :].sum(-1))),
@@ -139,6 +140,7 @@ OF_OUTCOMES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             how=Share(counted=lambda t: (t[..., 1, 0], t[..., :2, 0].sum(-1))),
             title="false omission rate",
             among="labelled rows with an unfavourable prediction",
+            harm_when_high="those of {} who are denied are most often denied wrongly",
         ),
         Quantity.F1: QuantitySpec(
             how=Share(
@@ -158,12 +160,14 @@ OF_OUTCOMES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             title="ratio of false negatives to false positives",
             among="wrong predictions",
             without="wrong predictions that are favourable",
+            harm_when_high="errors about {} are most often wrong denials",
         ),
         Quantity.ACCURACY: QuantitySpec(
             how=Share(counted=lambda t: (_right(t), _labelled(t))),
             title="accuracy",
             among="rows with a label",
             by_class=False,
+            harm_when_low="decisions about {} are most often wrong",
         ),
         Quantity.BALANCED_ACCURACY: QuantitySpec(
             how=Statistic(
@@ -174,6 +178,7 @@ OF_OUTCOMES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             title="balanced accuracy",
             among="rows of the rarest class",
             by_class=False,
+            harm_when_low="decisions about {} are most often wrong",
         ),
         Quantity.GENERALIZED_ENTROPY: QuantitySpec(
             how=Statistic(value=_entropy, base=_labelled, high=None, variance=_entropy_variance),

@@ -68,6 +68,7 @@ OF_RANKINGS: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             among="users with a relevant item",
             cells=Cells.RANKINGS,
             by_class=False,
+            harm_when_low="users of {} are served worst",
         ),
         Quantity.ITEM_DISTRIBUTION: QuantitySpec(
             how=Curve(points=item_distribution, base=lambda t: t[..., 0], distance=jensen_shannon),

@@ -227,6 +227,7 @@ OF_SCORES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             among="rows of the rarer label with a score",
             cells=Cells.SCORES,
             by_class=False,
+            harm_when_low="scores tell least about {}",
         ),
         Quantity.ROC_CURVE: QuantitySpec(
             how=Curve(points=roc_curve, base=_rarer, norm=area_between),
@@ -241,6 +242,7 @@ OF_SCORES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             among=_PROBABILITY,
             cells=Cells.SCORES,
             by_class=False,
+            harm_when_high="scores are least honest about {}",
         ),
         Quantity.BRIER_SCORE: QuantitySpec(
             how=Statistic(value=brier_score, base=_scored, variance=brier_variance),
@@ -248,6 +250,7 @@ OF_SCORES: Mapping[Quantity, QuantitySpec] = MappingProxyType(
             among=_PROBABILITY,
             cells=Cells.SCORES,
             by_class=False,
+            harm_when_high="scores are furthest off for {}",
         ),
     }
 )

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite
 from types import MappingProxyType
 
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, within
 from engine.fairness.metrics import METRICS, AnalysisType, Metric, metrics_of
 from engine.values import ModelType
 
@@ -147,7 +147,12 @@ class Bands:
     edges: Sequence[float]
     """Rising; [25, 60] makes three groups: below 25, from 25 to below 60, and 60 and above."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse edges that make no bands; asked by the options, which know the place of these bands.
+
+        Raises:
+            InvalidInput: too many or too few, not finite, or not rising.
+        """
         if not 1 <= len(self.edges) <= MAX_EDGES:
             raise InvalidInput(
                 f"edges must be 1 to {MAX_EDGES} numbers, got {len(self.edges)}", at=("edges",)
@@ -160,7 +165,7 @@ class Bands:
 class Settled(Bands):
     """How an attribute is read in every part, as all parts together decide; without edges, value by value."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Quartiles are finite and rise already, and there may be none."""
 
 
@@ -225,6 +230,9 @@ class BiasOptions:
             twice = next((a for i, a in enumerate(attributes) if a in attributes[:i]), None)
             if twice is not None:
                 raise InvalidInput(f"{name} name {twice!r} twice", at=(name,))
+        for i, bands in enumerate(self.bands):
+            with within("bands", i):
+                bands.check()
         again = next((i for i, metric in enumerate(self.metrics) if metric in self.metrics[:i]), None)
         if again is not None:
             raise InvalidInput(f"metrics name {self.metrics[again]} twice", at=("metrics", again))
@@ -255,6 +263,23 @@ class BiasOptions:
             refuse_other_model(threshold.metric, model, at=("thresholds", i, "metric"))
         for i, metric in enumerate(self.metrics):
             refuse_unmeasured(metric, kind, model, at=("metrics", i))
+
+    def refuse_unprotected(self, protected: Sequence[str]) -> None:
+        """Refuse bands and references for what is no protected attribute, and a group that no row can have.
+
+        Raises:
+            InvalidInput: with the place of the first.
+        """
+        named = [("bands", i, each.attribute) for i, each in enumerate(self.bands)]
+        named += [("references", i, each.attribute) for i, each in enumerate(self.references)]
+        for where, i, name in named:
+            if name not in protected:
+                known = ", ".join(map(repr, protected))
+                said = f"{name!r} is none of the protected attributes; these are {known}"
+                raise InvalidInput(said, at=(where, i, "attribute"))
+        for i, each in enumerate(self.references):
+            if "\0" in each.group:
+                raise InvalidInput("group may hold no NUL, and no value does", at=("references", i, "group"))
 
     def limit(self, metric: Metric) -> float:
         """The limit the metric is held to: the caller's, or the default in METRICS."""

@@ -55,6 +55,8 @@ class Quantity(StrEnum):
     """Mean squared difference of score and label."""
     MEAN_PREDICTION = "mean_prediction"
     """Mean predicted value."""
+    MEAN_LABEL = "mean_label"
+    """Mean label, of the rows that the mean prediction rests on."""
     MEAN_ERROR = "mean_error"
     """Mean of prediction minus label: below 0 the group is underestimated."""
     MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
@@ -141,6 +143,9 @@ class Statistic:
     """Ends of its range; None for no end."""
     variance: Callable[[Numbers], Numbers] | None = None
     """From cells to squared standard errors, where there is a formula; the error then needs no draws."""
+    slope: Callable[[Numbers], Numbers] | None = None
+    """From cells to the square, above 0, by which errors of the mean beneath become those of the value, where the groups
+    differ in it: what they have in common is then the spread of that mean."""
     lift: Callable[[Numbers], Numbers] | None = None
     """From cells to how far at most chance alone lifts a value that is never negative; gaps are surer by so much less."""
 
@@ -188,3 +193,7 @@ class QuantitySpec:
     """Whether the value of a group depends on the rows of the other groups: it is a comparison already."""
     unit: str | None = None
     """What differences between groups are counted in, as `Table.unit` says; None for the quantity's own unit."""
+    harm_when_low: str | None = None
+    """What it means for the group where it is lowest, "{}" for its name, where that is known to be worse for it."""
+    harm_when_high: str | None = None
+    """The same where it is highest."""

@@ -24,6 +24,8 @@ from engine.tables.part import Part
 
 UNBANDED = 20
 """A number with more different values than this is banded: it is a measurement, and no list of groups."""
+_UNSEEN = r"[\pZ\pC]*"
+"""Text without a visible character, such as a tab or a zero-width space: it says that a value is missing."""
 QUARTILES = (0.25, 0.5, 0.75)
 LARGEST = 1e60
 """Numbers further from 0 are refused: sums of their fourth powers are infinite."""
@@ -59,12 +61,7 @@ def keys_of(
     Raises:
         InvalidInput: a column is not there or nested, or a band or reference names no protected attribute.
     """
-    named = [("bands", i, each.attribute) for i, each in enumerate(options.bands)]
-    named += [("references", i, each.attribute) for i, each in enumerate(options.references)]
-    for where, i, name in named:
-        if name not in columns.protected:
-            said = f"{shortened(name)} is none of the protected attributes"
-            raise InvalidInput(said, at=(where, i, "attribute"))
+    options.refuse_unprotected(columns.protected)
     keys, notes = [], []
     for i, name in enumerate(columns.protected):
         at = ("protected", i)
@@ -162,15 +159,23 @@ def _quartiles(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, i: int)
     if not _numeric(schema, i):
         return None
     value = f"CAST(c{i} AS DOUBLE)"
-    # approximate, exact for few values: whether there are many is all that matters here
     query = (
         f"SELECT approx_count_distinct({value}), quantile_disc({value}, {list(QUARTILES)}) "  # noqa: S608 - positions
         f"FROM {source(schema)} WHERE isfinite({value})"
     )
     distinct, found = connection.sql(query).fetchall()[0]
-    if distinct <= UNBANDED or found is None:
+    if found is None or not _many(connection, schema, value, distinct):
         return None
     return tuple(dict.fromkeys(float(edge) for edge in found))
+
+
+def _many(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, value: str, about: int) -> bool:
+    """Whether a number has more values than stay unbanded; `about` so many, which is a few percent off."""
+    if about > 2 * UNBANDED:
+        return True
+    query = f"SELECT count(DISTINCT {value}) FROM {source(schema)} WHERE isfinite({value})"  # noqa: S608 - positions
+    exact: int = connection.sql(query).fetchall()[0][0]
+    return exact > UNBANDED
 
 
 def _banded(i: int, name: str, at: Place, edges: Sequence[float]) -> Key:
@@ -286,7 +291,7 @@ def text_of(schema: pa.Schema, i: int) -> str:
             f"CASE WHEN NOT isfinite({number}) THEN NULL WHEN {whole} "
             f"THEN CAST(CAST(c{i} AS BIGINT) AS VARCHAR) ELSE {text} END"
         )
-    return f"CASE WHEN trim({text}) = '' THEN NULL ELSE {text} END"
+    return f"CASE WHEN regexp_full_match({text}, '{_UNSEEN}') THEN NULL ELSE {text} END"
 
 
 def shortened(value: str, length: int = 40) -> str:

@@ -10,12 +10,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from engine.fairness.advice import LAW, acceptable, look_into, more_rows, open_findings
+from engine.fairness.advice import acceptable, look_into, more_rows, open_findings
+from engine.fairness.bringing import brings, not_measured, on_others, split
 from engine.fairness.groups import judged
+from engine.fairness.looking import LAW, unknown
 from engine.fairness.metrics import METRICS, QUANTITIES, Metric
 from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Cells
-from engine.fairness.report import AttributeReport, Effect, Finding, Recommendation
+from engine.fairness.report import AttributeReport, Effect, Finding, Recommendation, Verdict
 from engine.fairness.rules import Aim
 from engine.fairness.simulating import (
     Ground,
@@ -27,6 +29,7 @@ from engine.fairness.simulating import (
     closes,
     inverted,
     measured_again,
+    measured_both,
     one_sided,
     part_of,
     rows_for,
@@ -84,6 +87,7 @@ HALVES = (
 
 def recommendations(
     reports: Sequence[AttributeReport],
+    overall: Sequence[Finding],
     options: BiasOptions,
     ground_of: Callable[[str], Ground],
     missing: str | None,
@@ -91,7 +95,8 @@ def recommendations(
     """What to do about the protected attributes that fail or may fail, the worst first.
 
     Args:
-        reports: of attributes alone and crossed; only those of one attribute are looked at.
+        reports: of attributes alone and crossed; remedies are for those of one attribute.
+        overall: findings over all rows.
         options: confidence, draws, seed, smallest group.
         ground_of: from the name of an attribute to the tables of its groups.
         missing: why nothing can be simulated with thresholds and what data would allow it, if so.
@@ -105,17 +110,31 @@ def recommendations(
             found.append(more_rows(finding, report))
             continue
         ground = ground_of(report.attribute)
-        found += _with_thresholds(finding, ground, options, missing)
-        found += _with_other_groups(finding, ground, options)
+        others = [each for other in reports for each in other.findings] + list(overall)
+        beside = [each for each in others if each.verdict is Verdict.FAIL and each is not finding]
+        for each in _with_thresholds(finding, report, beside, ground, options, missing):
+            found.append(replace(each, text=f"{each.text}{_nobody(finding, report, each.text)}"))
+        found += _with_other_groups(finding, report, ground, options)
     return tuple(found)
 
 
+def _nobody(finding: Finding, report: AttributeReport, said: str) -> str:
+    """What is to be done about rows of unknown group, where they are an end of the gap and it is not said yet."""
+    more = unknown(finding, report)
+    return f" {more}" if more and more not in said else ""
+
+
 def _with_thresholds(
-    finding: Finding, ground: Ground, options: BiasOptions, missing: str | None
+    finding: Finding,
+    report: AttributeReport,
+    beside: Sequence[Finding],
+    ground: Ground,
+    options: BiasOptions,
+    missing: str | None,
 ) -> Iterator[Recommendation]:
     title, aim, classes = METRICS[finding.metric].title, AIMS.get(finding.metric), len(ground.decided.classes)
     if aim is None or classes != 2:
-        yield look_into(finding, classes)
+        yield look_into(finding, report, classes)
         return
     if missing is not None:
         yield Recommendation(
@@ -123,6 +142,7 @@ def _with_thresholds(
             text=f"Other thresholds might mend the {title}, but what they bring cannot be simulated here. {missing}",
             attribute=finding.attribute,
             effects=(),
+            metrics=(finding.metric,),
         )
         return
     rows = rows_for(finding, aim, ground, options)
@@ -134,19 +154,27 @@ def _with_thresholds(
             " the rates compared need one.",
             attribute=finding.attribute,
             effects=(),
+            metrics=(finding.metric,),
         )
         return
     tried = list(trials(rows, options))
     remedies = [each for each in tried if closes(rows, each) and worth_it(rows, each, options)]
     if not remedies:
         yield _improve(rows, tried, options)
+    here, elsewhere = split(finding, beside)
     for each in remedies:
+        moved = measured_both(rows.table, each.table, [other.metric for other in here], options)
+        said = f"{brings(finding, each.gap)} {on_others(here, moved)}{not_measured(here, moved, elsewhere)}"
         yield Recommendation(
             title=TITLES[each.kind].format(finding.attribute),
-            text=f"{_how(rows, each, options)} {_where(rows, options)}{_backwards(rows, options)}",
+            text=f"{_how(rows, each, options)} {said}{_where(rows, options)}{_backwards(rows, options)}",
             attribute=finding.attribute,
-            effects=tuple(_effects(rows, each, options)),
+            effects=(
+                *_effects(rows, each, options),
+                *(_effect(metric, before, after) for metric, (before, after) in moved.items()),
+            ),
             settings=each.settings,
+            metrics=(finding.metric,),
         )
 
 
@@ -242,6 +270,7 @@ def _improve(rows: Rows, tried: Sequence[Trial], options: BiasOptions) -> Recomm
         f" rows of those that are served worse. {_where(rows, options)}",
         attribute=finding.attribute,
         effects=(),
+        metrics=(finding.metric,),
     )
 
 
@@ -270,7 +299,9 @@ def _effect(name: str, before: Measured, after: Measured) -> Effect:
     )
 
 
-def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -> Iterator[Recommendation]:
+def _with_other_groups(
+    finding: Finding, report: AttributeReport, ground: Ground, options: BiasOptions
+) -> Iterator[Recommendation]:
     """What leaving out the group that is furthest off would show, and putting small groups together."""
     kinds = {QUANTITIES[quantity].cells for quantity in METRICS[finding.metric].of}
     tables = [each for each in (ground.decided, ground.scored) if each is not None and kinds == {each.kind}]
@@ -279,6 +310,7 @@ def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -
     table, title = tables[0], METRICS[finding.metric].title
     before = finding.value, finding.interval
     large = judged(table, options)
+    nobody = {group.name for group in report.groups if None in group.values}
     extremes = [name for name in (finding.lowest, finding.highest) if name is not None]
     without = [
         (name, after)
@@ -292,10 +324,11 @@ def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -
         yield Recommendation(
             title=f"Look first at {name}",
             text=f"Without {name} the {title} of {finding.attribute} would be {number(after[0])} instead of"
-            f" {number(before[0])}. This is no remedy, it shows how much of the gap lies with this one group: look"
-            " at its labels, features and decisions first.",
+            f" {number(before[0])}. This is no remedy, it shows how much of the gap lies with this one group:"
+            f" {'find out who it holds' if name in nobody else 'look at its labels, features and decisions'} first.",
             attribute=finding.attribute,
             effects=(_effect(finding.metric, before, after),),
+            metrics=(finding.metric,),
         )
     small = np.flatnonzero(~large)
     hidden = small[table.rows[small] < options.suppress_below]
@@ -318,6 +351,7 @@ def _with_other_groups(finding: Finding, ground: Ground, options: BiasOptions) -
         f" {number(shown[0])} instead of {number(before[0])}. Band them by meaning, or gather more of their rows.",
         attribute=finding.attribute,
         effects=(_effect(finding.metric, before, shown),),
+        metrics=(finding.metric,),
     )
 
 

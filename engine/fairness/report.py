@@ -65,7 +65,8 @@ class GroupReport:
     """One group as it appears in the data, and what was measured in it."""
 
     name: str
-    """The group's values joined with " × "; a missing value reads "(missing)"."""  # noqa: RUF001
+    """The group's values joined with " × "; a missing value reads "(missing)", and one that holds "×" or begins with a
+    quote stands in quotes."""  # noqa: RUF001
     values: tuple[str | None, ...]
     """The value of each attribute, null where it is missing."""
     size: Count
@@ -92,10 +93,13 @@ class Finding:
     attributes: tuple[str, ...]
     """The protected columns compared; empty for a metric of the whole data."""
     attribute: str
-    """The same in one text, such as "race × sex"; "all rows" for a metric of the whole data."""  # noqa: RUF001
+    """The same in one text, such as "race × sex", written like the name of a group; "all rows" for a metric of the
+    whole data."""  # noqa: RUF001
     value: float | None
     """Null when the metric is undefined on the judged groups; `reason` then says why."""
     interval: Interval | None
+    """Null where nothing can be judged. That of the conditional demographic disparity, the largest of numbers in [-1, 1],
+    may reach below 0."""
     threshold: float
     """The limit: largest acceptable difference, smallest acceptable ratio or score."""
     fair: float
@@ -106,9 +110,11 @@ class Finding:
     description: str
     """What was compared and what came out, in plain words."""
     lowest: str | None
-    """The group with the lowest rate of the gap; null when nothing was compared."""
+    """The group with the lowest rate of the gap; null where nothing was compared, on all rows, and where a group that
+    has too much makes the finding alone, as in the conditional demographic disparity."""
     highest: str | None
-    """The group with the highest rate of the gap; null when nothing was compared."""
+    """The group with the highest rate of the gap; null where nothing was compared, on all rows, and where a group that
+    has too little makes the finding alone, as one may in the representation in clusters."""
     excluded: tuple[Exclusion, ...]
     """Groups that are in the data but took no part."""
     outcome: str | None = None
@@ -126,8 +132,12 @@ class Finding:
     highest_value: float | None = None
     """The same of the highest group."""
     rows_needed: Count | None = None
-    """About how many rows of each group would settle an open verdict: of those that the rates compared rest on, such as
-    rows with an unfavourable label for a false positive rate. Null where it is settled or cannot be said."""
+    """About how many rows it takes, of those that the rates compared rest on, such as rows with an unfavourable label for
+    a false positive rate. Of an open verdict: in the smallest group, were all groups to grow alike and the value to stay;
+    `reason` says where that is more than can be hoped for. Of a verdict that is a warning only because it rests on too few
+    rows, in all or of those counted: until there are enough. Where nothing could be compared: in each group, to find a
+    gap as large as the limit with a chance of 80 %. Null where the verdict is settled, where the value is the limit
+    itself, and where it cannot be said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +226,9 @@ class RiskAssessment:
     risk: Risk
     urgency: Urgency
     factors: tuple[str, ...]
-    """What led to this, in sentences, the weightiest first."""
+    """What led to this, in sentences: why a risk is critical, then the findings in the order in which the summary picks
+    its own: how people are selected before how errors fall, all classes before single ones, the furthest from fair for
+    its limit first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +256,8 @@ class Recommendation:
     """Empty where nothing could be simulated; `text` then says what data would allow it."""
     settings: tuple[str, ...] = ()
     """How to apply it, such as the threshold of each group."""
+    metrics: tuple[Metric, ...] = ()
+    """The metrics whose findings it is about; none in reports of before this was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,8 +268,8 @@ class BiasReport:
     summary: str
     """The outcome in one sentence."""
     verdict: Verdict
-    """The worst judged finding: fail before warning before pass. Findings with insufficient evidence
-    count only when there is nothing else."""
+    """The worst judged finding: fail before warning before pass; insufficient evidence when nothing was judged, or when
+    groups were to be compared and none could be, whatever was found over all rows together."""
     rows: Count
     """Rows of the dataset, the excluded ones included."""
     rows_excluded: Count

@@ -1,5 +1,6 @@
 """How far a finding is from fair, measured by its limit."""
 
+from engine.fairness.metrics import METRICS, AnalysisType
 from engine.fairness.report import Finding, Verdict
 
 SEVERE = 2.0
@@ -21,3 +22,13 @@ def severity(finding: Finding) -> float | None:
     """In [0, 1]: 0 is fair, 0.5 the limit, 1 twice as far or further; None without evidence."""
     off = distance(finding)
     return None if off is None or finding.verdict is Verdict.INSUFFICIENT_EVIDENCE else min(1.0, off / SEVERE)
+
+
+def weight(finding: Finding) -> tuple[bool, bool, float]:
+    """The order in which people hear of findings of one verdict, the last first.
+
+    How people are selected goes before how errors fall, all classes together before single ones, then what is
+    furthest from fair as its limit measures it.
+    """
+    asked_first = AnalysisType.DEMOGRAPHIC_PARITY in METRICS[finding.metric].answers
+    return asked_first, finding.outcome is None, distance(finding) or 0.0

@@ -138,7 +138,8 @@ class Side:
             others = np.delete(np.arange(len(self.comparison.names)), at)
             least = int(others[self.comparison.value[others].argmin()])
             names, values = self.comparison.names, self.comparison.value
-            return (names[least], float(values[least])), (names[at], float(values[at]))
+            ends = (names[least], float(values[least])), (names[at], float(values[at]))
+            return ends if ends[0][1] <= ends[1][1] else (ends[1], ends[0])
         return low, high
 
     def detectable(self, quantile: float) -> float | None:

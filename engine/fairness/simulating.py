@@ -15,6 +15,7 @@ import numpy as np
 from engine.fairness.groups import judged
 from engine.fairness.intervals import Floats, wilson
 from engine.fairness.judging import judge
+from engine.fairness.metrics import Metric
 from engine.fairness.of_scores import LAYERS, Layer, auc, auc_variance
 from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Cells, Numbers
@@ -123,6 +124,8 @@ class Trial:
     selection: Measured
     accuracy: Measured | None
     settings: tuple[str, ...]
+    table: Table
+    """The decisions as they would be."""
 
 
 def rows_for(finding: Finding, aim: Aim, ground: Ground, options: BiasOptions) -> Rows | None:
@@ -207,7 +210,8 @@ def trials(rows: Rows, options: BiasOptions) -> Iterator[Trial]:
         rule, cells = choose(rows.counts), crossfitted(rows.counts, choose, options.seed)
         if rule is None or cells is None or not _moderate(cells, present):
             continue
-        gap = measured_again(replace(rows.table, cells=cells), rows.finding, options)
+        table = replace(rows.table, cells=cells)
+        gap = measured_again(table, rows.finding, options)
         if gap is None:
             continue
         yield Trial(
@@ -216,6 +220,7 @@ def trials(rows: Rows, options: BiasOptions) -> Iterator[Trial]:
             selection=selection(cells, options),
             accuracy=accuracy(cells, options),
             settings=_settings(rows.table.names, rule, rows.least),
+            table=table,
         )
 
 
@@ -275,6 +280,21 @@ def measured_again(table: Table, finding: Finding, options: BiasOptions) -> Meas
         if found.outcome == finding.outcome and found.value is not None:
             return found.value, found.interval
     return None
+
+
+def measured_both(
+    before: Table, after: Table, metrics: Sequence[Metric], options: BiasOptions
+) -> dict[Metric, tuple[Measured, Measured]]:
+    """Metrics of decisions as they are and as they would be, of two classes; those that are undefined left out."""
+    one, other = (
+        {
+            found.metric: (found.value, found.interval)
+            for found, _ in judge(table, metrics, options, lambda _: None)
+            if found.value is not None
+        }
+        for table in (before, after)
+    )
+    return {metric: (one[metric], other[metric]) for metric in metrics if metric in one and metric in other}
 
 
 def accuracy(cells: Numbers, options: BiasOptions) -> Measured | None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from engine.fairness.cube import Axis, Codes, Counts
 from engine.fairness.intervals import multinomial
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.words import CROSS
+from engine.fairness.words import crossed
 
 MISSING = "(missing)"
 
@@ -69,15 +69,12 @@ def distinct(codes: Codes) -> tuple[Codes, Places]:
 def names_of(axes: Sequence[Axis], groups: Sequence[Sequence[str | None]]) -> tuple[str, ...]:
     """A name for each group: its values joined."""
     shown = [_shown(axis) for axis in axes]
-    return tuple(CROSS.join(words[value] for words, value in zip(shown, row, strict=True)) for row in groups)
+    return tuple(crossed([words[value] for words, value in zip(shown, row, strict=True)]) for row in groups)
 
 
 def _shown(axis: Axis) -> dict[str | None, str]:
-    """Names of an axis' values, distinct even where a value holds our own signs."""
+    """Names of an axis' values, distinct even where a value is our own word."""
     missing = MISSING
     while missing in axis.values:
         missing = f"({missing})"
-    return {
-        value: missing if value is None else f'"{value}"' if CROSS in value else value
-        for value in axis.values
-    }
+    return {value: missing if value is None else value for value in axis.values}

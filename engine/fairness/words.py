@@ -4,31 +4,67 @@ import re
 from collections.abc import Sequence
 from math import isclose, isnan
 
-from engine.fairness.metrics import METRICS, QUANTITIES, AnalysisType, Form, Metric, MetricSpec
+from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
 from engine.fairness.quantity import Quantity
 from engine.fairness.report import Exclusion, Finding, Interval, Verdict
-from engine.fairness.severity import distance
+from engine.fairness.severity import weight
 
 EXAMPLES = 3
 SAME = 1e-12
 """Values that differ by less than this share of themselves differ by rounding alone."""
+MOST_DECIMALS = 10
 _SEVERAL = re.compile(r"\b(row|user|item|place|prediction)s\b( have\b)?")
-CROSS = " \N{MULTIPLICATION SIGN} "
+_TIMES = "\N{MULTIPLICATION SIGN}"
+CROSS = f" {_TIMES} "
 
 
 def joined(attributes: Sequence[str]) -> str:
-    """Attributes in one text, such as "race × sex"."""  # noqa: RUF002
-    return CROSS.join(attributes) if attributes else "all rows"
+    """Attributes in one text, such as "race × sex"; different ones for different attributes."""  # noqa: RUF002
+    return crossed(attributes) if attributes else "all rows"
 
 
-def number(value: float) -> str:
-    """At most three decimals: "0.12", "1"."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
+def crossed(names: Sequence[str]) -> str:
+    """Names in one text from which they could be told again: one that holds our own signs stands in quotes."""
+    return CROSS.join(map(_apart, names))
 
 
-def between(interval: Interval) -> str:
-    """An interval as "[0.05, 0.19]"."""
-    return f"[{number(interval.low)}, {number(interval.high)}]"
+def _apart(name: str) -> str:
+    if _TIMES not in name and not name.startswith('"'):
+        return name
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def number(value: float, decimals: int = 3) -> str:
+    """At most so many decimals: "0.12", "1"."""
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def limit_of(limit: float) -> str:
+    """A limit in full, as it was asked for: "0.8", "0.0125"."""
+    return next(
+        (number(limit, d) for d in range(3, MOST_DECIMALS) if isclose(round(limit, d), limit)), number(limit)
+    )
+
+
+def beside(value: float, limit: float) -> str:
+    """A value as it is said beside its limit: with more decimals where rounding would put it onto or across it."""
+    if isclose(value, limit, rel_tol=SAME, abs_tol=SAME):
+        return limit_of(limit)
+    shown = float(limit_of(limit))
+    told = (number(value, d) for d in range(3, MOST_DECIMALS))
+    return next(
+        (text for text in told if float(text) != shown and (float(text) > shown) == (value > limit)),
+        number(value),
+    )
+
+
+def between(interval: Interval, limit: float | None = None) -> str:
+    """An interval as "[0.05, 0.19]", its ends told apart from a limit that it is held to."""
+    ends = interval.low, interval.high
+    low, high = (number(end) if limit is None else beside(end, limit) for end in ends)
+    return f"[{low}, {high}]"
 
 
 def plural(count: int, noun: str) -> str:
@@ -48,12 +84,20 @@ def verdict_reason(
 ) -> str:
     """Why an interval leads to this verdict."""
     where = {
-        Verdict.PASS: f"lies within the limit of {number(limit)}: {METRICS[metric].title} is acceptable",
-        Verdict.FAIL: f"lies beyond the limit of {number(limit)}: {METRICS[metric].title} is not acceptable",
-        Verdict.WARNING: f"straddles the limit of {number(limit)}: these data cannot tell on which side the truth is",
+        Verdict.PASS: f"lies within the limit of {limit_of(limit)}: {METRICS[metric].title} is acceptable",
+        Verdict.FAIL: f"lies beyond the limit of {limit_of(limit)}: {METRICS[metric].title} is not acceptable",
+        Verdict.WARNING: f"straddles the limit of {limit_of(limit)}: these data cannot tell on which side the truth is",
     }[verdict]
     whole = "The interval" if verdict is Verdict.WARNING else "The whole interval"
-    return f"{whole} {between(interval)} {where}.{left_out(excluded)}"
+    return f"{whole} {between(interval, limit)} {where}.{left_out(excluded)}"
+
+
+def hardly(needed: int | None, most: float) -> str:
+    """A sentence, with a space before it, where more rows than `most` would settle a verdict, or none; or nothing."""
+    if needed is not None and needed <= most:
+        return ""
+    took = f": it would take about {needed:,} in the smallest group" if needed is not None else ""
+    return f" The value is so near the limit that more rows can hardly settle it{took}."
 
 
 def left_out(excluded: Sequence[Exclusion]) -> str:
@@ -96,8 +140,19 @@ def gap_description(
     lowest: tuple[str, float] | None,
     highest: tuple[str, float] | None,
     worst_class: str | None,
+    *,
+    good: bool = True,
 ) -> str:
-    """What a metric compared and between which groups; of a mean over classes, in the one that is furthest apart."""
+    """What a metric compared, between which groups, and who is worse off where that is known.
+
+    Args:
+        metric: what was compared.
+        quantity: the one of its quantities that is furthest apart.
+        lowest: group and value of the lower end, if there is one.
+        highest: the same of the higher end.
+        worst_class: of a mean over classes, the one that is furthest apart.
+        good: whether what is compared is good for the person, which one class of several need not be.
+    """
     here = "Here" if worst_class is None else f"For {worst_class!r}, where it is worst,"
     meant = f"{capital(METRICS[metric].title)} is {METRICS[metric].meaning}."
     title = QUANTITIES[quantity].title
@@ -114,7 +169,35 @@ def gap_description(
         )
         return f"{meant} Here there is {no_gap}."
     goes = f"goes from {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
-    return f"{meant} {here} the {title} {goes}."
+    harm = _harm(quantity, lowest[0], highest[0]) if good or not QUANTITIES[quantity].by_class else ""
+    return f"{meant} {here} the {title} {goes}{harm}."
+
+
+def _harm(quantity: Quantity, lowest: str, highest: str) -> str:
+    """Which group is worse off, and how; or nothing."""
+    spec = QUANTITIES[quantity]
+    if spec.harm_when_low is not None:
+        return f": {spec.harm_when_low.format(lowest)}"
+    return f": {spec.harm_when_high.format(highest)}" if spec.harm_when_high is not None else ""
+
+
+def among_known(
+    attribute: str,
+    value: float,
+    limit: float,
+    lowest: tuple[str, float] | None,
+    highest: tuple[str, float] | None,
+) -> str:
+    """A sentence, with a space before it, on the gap that is left where rows without a value take no part."""
+    ends = [
+        group if isnan(rate) else f"{group} ({number(rate)})"
+        for group, rate in (end for end in (lowest, highest) if end is not None)
+    ]
+    between_whom = f": {' and '.join(ends)}" if ends else ""
+    return (
+        f" Among groups of known {attribute} it is {beside(value, limit)}, beyond the limit of {limit_of(limit)} too"
+        f"{between_whom}."
+    )
 
 
 def balance_description(metric: Metric, part: str, few: str | None, many: str | None) -> str:
@@ -139,6 +222,11 @@ def subject(finding: Finding) -> str:
     return of if finding.outcome is None else f"{of} for {finding.outcome!r}"
 
 
+def value_of(finding: Finding) -> str:
+    """The value of a finding beside its limit; of one that has none, 0."""
+    return beside(finding.value or 0.0, finding.threshold)
+
+
 def told(finding: Finding, groups: int) -> str:
     """A finding in the one sentence that is told while the analysis runs."""
     title = METRICS[finding.metric].title
@@ -149,8 +237,8 @@ def told(finding: Finding, groups: int) -> str:
         finding.verdict
     ]
     of_class = "" if finding.outcome is None else f"for {finding.outcome!r} the "
-    outcome = f"{of_class}{title} {number(finding.value)} {between(finding.interval)}"
-    return f"Compared {who}: {outcome} {does} the limit of {number(finding.threshold)}"
+    outcome = f"{of_class}{title} {value_of(finding)} {between(finding.interval, finding.threshold)}"
+    return f"Compared {who}: {outcome} {does} the limit of {limit_of(finding.threshold)}"
 
 
 def interim(finding: Finding) -> str:
@@ -167,9 +255,9 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
     if verdict is Verdict.INSUFFICIENT_EVIDENCE:
         what = "No groups could be compared: " if judged else "Nothing could be judged: "
         return what + (findings[0].reason if findings else "no metric was asked for.")
-    first = max(of[verdict], key=_weight)
-    example = f"{subject(first)} is {number(first.value or 0.0)}"
-    limit = f"the limit is {number(first.threshold)}"
+    first = max(of[verdict], key=weight)
+    example = f"{subject(first)} is {value_of(first)}"
+    limit = f"the limit is {limit_of(first.threshold)}"
     text = {
         Verdict.FAIL: f"{len(of[Verdict.FAIL])} of {plural(judged, 'comparison')} "
         f"{'lies' if len(of[Verdict.FAIL]) == 1 else 'lie'} beyond the limit: the {example}, {limit}",
@@ -177,18 +265,12 @@ def summary(findings: Sequence[Finding], verdict: Verdict) -> str:
         f"{judged} may be: the {example}, {limit}",
         Verdict.PASS: f"All of {plural(judged, 'comparison')} lie within the limits"
         if judged > 1
-        else f"The {example}, within the limit of {number(first.threshold)}",
+        else f"The {example}, within the limit of {limit_of(first.threshold)}",
     }[verdict]
     if verdict is not Verdict.PASS or judged == 1:
         text += from_to(first)
     unknown = len(of[Verdict.INSUFFICIENT_EVIDENCE])
     return text + (f"; {unknown:,} more could not be judged." if unknown else ".")
-
-
-def _weight(finding: Finding) -> tuple[bool, bool, float]:
-    """What a person should hear of first: how people are selected before how errors fall, then what is furthest off."""
-    asked_first = AnalysisType.DEMOGRAPHIC_PARITY in METRICS[finding.metric].answers
-    return asked_first, finding.outcome is None, distance(finding) or 0.0
 
 
 def from_to(finding: Finding) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from engine.tables import names
 from engine.tables.hints import hints
 from engine.tables.infer import Typed
 from engine.tables.profile import ColumnProfile, ColumnType, Preview, ValueCount
@@ -74,6 +75,9 @@ def _figures(
         ("count({0}), " + count + _ends(column)).format(quoted(column.name)) for column in batch
     )
     row = _row(connection, asked, relation)
+    for i, column in enumerate(batch):
+        if column.type is ColumnType.STRING and row[4 * i + 2]:
+            raise names.holds_nul(column.name)
     return [
         ColumnProfile(
             name=column.name,
@@ -81,7 +85,7 @@ def _figures(
             nulls=Count(rows - row[4 * i]),
             distinct=Count(min(row[4 * i + 1], row[4 * i])),
             distinct_is_exact=exact,
-            minimum=row[4 * i + 2],
+            minimum=None if column.type is ColumnType.STRING else row[4 * i + 2],
             maximum=row[4 * i + 3],
             notes=column.notes,
         )
@@ -91,7 +95,7 @@ def _figures(
 
 def _ends(column: Typed) -> str:
     if column.type is ColumnType.STRING:
-        return ", NULL, NULL"
+        return ", bool_or(contains({0}, chr(0))), NULL"
     if column.type is ColumnType.BOOLEAN:
         return ", bool_and({0})::VARCHAR, bool_or({0})::VARCHAR"
     return ", min({0})::VARCHAR, max({0})::VARCHAR"

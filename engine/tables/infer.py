@@ -194,9 +194,7 @@ def _sizes(ask: _Asker, cells: Cells, limits: Limits) -> None:
                     f"at most {size(limits.max_cell_bytes)} are read"
                 )
             if nul:
-                raise InvalidInput(
-                    f"column {names.short(cell.name)} holds a NUL character, which no text may hold"
-                )
+                raise names.holds_nul(cell.name)
     if total > limits.max_bytes_expanded:
         raise InvalidInput(
             f"the text in the table has {size(total)}; at most {size(limits.max_bytes_expanded)} are read"

@@ -60,9 +60,19 @@ def no_column(
     name: str, columns: Sequence[str], at: tuple[str | int, ...], whose: str = "dataset", what: str = "column"
 ) -> InvalidInput:
     """What to say of a column that a dataset does not have: which it may have meant, and those there are."""
-    close = alike(name, columns)
-    known = ", ".join(map(repr, columns[:SHOWN_NAMES]))
-    if len(columns) > SHOWN_NAMES:
-        known += f" and {len(columns) - SHOWN_NAMES:,} more"
-    meant = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
-    return InvalidInput(f"the {whose} has no {what} {name!r}; {meant} {what}s are {known}", at=at)
+    return InvalidInput(f"the {whose} has no {what} {name!r}; {meant(name, columns, f'{what}s')}", at=at)
+
+
+def meant(name: str, known: Sequence[str], what: str) -> str:
+    """Which of the known names one may have meant, and those there are: "its columns are 'race', 'sex'"."""
+    close = alike(name, known)
+    listed = ", ".join(map(repr, known[:SHOWN_NAMES]))
+    if len(known) > SHOWN_NAMES:
+        listed += f" and {len(known) - SHOWN_NAMES:,} more"
+    asked = f"did you mean {' or '.join(map(repr, close))}? Its" if close else "its"
+    return f"{asked} {what} are {listed}"
+
+
+def holds_nul(column: str) -> InvalidInput:
+    """What to raise of a column whose text holds a NUL, which PostgreSQL and many others keep nowhere."""
+    return InvalidInput(f"column {short(column)} holds a NUL character, which no text may hold")

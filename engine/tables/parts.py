@@ -18,6 +18,7 @@ ORGANIZATION = "{organization}"
 """Stands in a root for the id of the organization that asks, so that each has folders of its own."""
 OFF = "datasets by reference are off here: the operator allows folders with the setting DATASET_ROOTS"
 OUTSIDE = "uri names nothing in the folders that the operator allows for datasets by reference"
+UNREADABLE = "the folder cannot be read: it is closed to this server, or a part of it is a link to itself"
 ONLY_FOLDERS = "uri must be the absolute path of a folder, file:// and such a path, or s3://bucket/prefix"
 S3 = "s3://"
 
@@ -55,16 +56,27 @@ def listed(uri: str, roots: Sequence[str], organization: UUID) -> Listing:
 
     Raises:
         InvalidInput: there are no roots, the folder lies outside them all or does not exist (which read
-            alike), or it has no or too many parts. What begins with a dot or an underscore is no part.
+            alike), or it cannot be read, or has no or too many parts. What begins with a dot or an underscore is no part.
     """
     if not roots:
         raise InvalidInput(OFF, at=("uri",))
     folder = _folder(uri)
     folders = [root for root in roots if not root.startswith(S3)]
-    allowed = [Path(root.replace(ORGANIZATION, str(organization))).resolve() for root in folders]
-    found = folder.resolve()
-    if not any(found.is_relative_to(root) for root in allowed) or not found.is_dir():
+    try:
+        allowed = [Path(root.replace(ORGANIZATION, str(organization))).resolve() for root in folders]
+        found = folder.resolve()
+        within = any(found.is_relative_to(root) for root in allowed) and found.is_dir()
+    except (OSError, RuntimeError):  # before Python 3.13 a link to itself is a RuntimeError
+        within = False
+    if not within:
         raise InvalidInput(OUTSIDE, at=("uri",))
+    try:
+        return _listing(found, allowed)
+    except (OSError, RuntimeError):
+        raise InvalidInput(UNREADABLE, at=("uri",)) from None
+
+
+def _listing(found: Path, allowed: Sequence[Path]) -> Listing:
     paths = sorted(_parts(found))
     refuse_count("folder", len(paths))
     for path in paths:

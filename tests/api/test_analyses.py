@@ -152,6 +152,28 @@ async def test_options_out_of_range_are_refused_with_the_range_and_what_came(api
             "thresholds.1.metric",
             "consistency has two thresholds",
         ),
+        (
+            {"bands": [{"attribute": "approved", "edges": [1]}]},
+            "bands.0.attribute",
+            "'approved' is none of the protected attributes; these are 'race', 'sex'",
+        ),
+        (
+            {"references": [{"attribute": "sex", "group": "f"}, {"attribute": "town", "group": "x"}]},
+            "references.1.attribute",
+            "'town' is none of the protected attributes",
+        ),
+        (
+            {"bands": [{"attribute": "race", "edges": [1, 2]}, {"attribute": "sex", "edges": [2, 1]}]},
+            "bands.1.edges",
+            "edges must be finite and rise",
+        ),
+        ({"bands": [{"attribute": "a\0", "edges": [1]}]}, "bands.0.attribute", "none of the protected"),
+        ({"references": [{"attribute": "a\0", "group": "f"}]}, "references.0.attribute", "is none of"),
+        (
+            {"references": [{"attribute": "sex", "group": "f\0"}]},
+            "references.0.group",
+            "group may hold no NUL, and no value does",
+        ),
     ]:
         code, at, message = refusal(await api.start(model, dataset, options=options))
         assert (code, at) == ("BAD_INPUT", f"input.options.{argument}")

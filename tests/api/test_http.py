@@ -36,6 +36,15 @@ async def test_the_answer_has_the_type_that_was_asked_for(api, accept, type):
     assert response.json()["data"]["me"]["email"] == "viewer@example.org"
 
 
+async def test_a_subscription_without_a_stream_is_refused_with_how_to_ask_for_one(api):
+    asked = {"query": "subscription { activity { number } }"}
+    response = await api.http.post("/graphql", json=asked, headers=as_viewer(api, accept=NEW_TYPE))
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert error["extensions"] == {"code": "BAD_INPUT"}
+    assert "accept: text/event-stream" in error["message"]
+
+
 @pytest.mark.parametrize(
     "query",
     ["{", "{ missing }", "query ($a: Int!) { me { id } }", "query A { me { id } } query B { me { id } }"],

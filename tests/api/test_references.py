@@ -197,3 +197,47 @@ class TestOff:
     async def test_without_roots_it_is_off_and_says_so(self, register, folder):
         (error,) = (await register(folder)).errors
         assert "DATASET_ROOTS" in error["message"] and error["extensions"]["code"] == "BAD_INPUT"
+
+
+async def test_a_nul_in_a_cell_is_refused_in_words_and_stops_nobody_else(api, worker, register, root):
+    names = pa.array([f"person {i}" for i in range(200)] + ["a\0b"])
+    odd = pa.table({"name": names, "sex": ["f", "m", "f"] * 67})
+    bad = (await register(written(root / "bad", odd))).data["registerDataset"]["id"]
+    await api.until_ended("analyst", DATASET, bad)
+    read = (await api("analyst", READ, id=bad)).data["dataset"]
+    assert (read["status"], read["error"]) == (
+        "FAILED",
+        "column 'name' holds a NUL character, which no text may hold",
+    )
+    good = (await register(written(root / "good", TABLE))).data["registerDataset"]["id"]
+    await api.until_ended("analyst", DATASET, good)
+    assert (await api("analyst", READ, id=good)).data["dataset"]["status"] == "COMPLETED"
+
+
+async def test_links_that_lead_round_in_a_circle_are_refused_in_words(api, worker, register, root, folder):
+    (root / "loop").symlink_to(root / "loop")
+    (root / "this").symlink_to(root / "that")
+    (root / "that").symlink_to(root / "this")
+    for name in ("loop", "this", "loop/deeper"):
+        answer = await register(root / name)
+        assert (answer.code, answer.errors[0]["extensions"]["argument"]) == ("BAD_INPUT", "input.uri")
+        assert "names nothing in the folders" in answer.errors[0]["message"]
+
+    (folder / "part-3.parquet").symlink_to("part-3.parquet")
+    answer = await register(folder)
+    assert (answer.code, answer.errors[0]["extensions"]["argument"]) == ("BAD_INPUT", "input.uri")
+    assert "a part of it is a link to itself" in answer.errors[0]["message"]
+
+
+async def test_a_registered_folder_that_becomes_a_circle_fails_its_analysis_in_words(
+    api, worker, register, root, folder
+):
+    dataset = (await register(folder)).data["registerDataset"]["id"]
+    await api.until_ended("analyst", DATASET, dataset)
+    folder.rename(root / "moved")
+    folder.symlink_to(folder)
+    started = (await api.start(await api.model(), dataset)).data["startAnalysis"]["id"]
+    await api.until_ended("analyst", ANALYSIS, started)
+    ended = (await api("analyst", RESULT, id=started)).data["analysis"]
+    assert ended["status"] == "FAILED"
+    assert "names nothing in the folders" in ended["error"]

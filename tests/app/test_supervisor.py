@@ -118,6 +118,7 @@ def test_a_second_interrupt_kills_at_once(supervise):
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 0
     assert time.monotonic() - since < supervisor.PATIENCE_S  # after which it is killed anyway
+    assert process.stderr.read().startswith("Stopping")
     assert gone(*running.values())
 
 

@@ -59,8 +59,8 @@ def test_the_rows_that_would_settle_a_rate_are_those_it_rests_on(tmp_path):
     needed = report.attributes[0].findings[0].rows_needed
     assert needed is not None
     assert (
-        f"About {needed:,} rows with an unfavourable label in each group would do; the smallest has 50 now."
-        in advice.text
+        f"About {needed:,} rows with an unfavourable label in the smallest group, which has 50 now, would do if all"
+        " groups grew alike." in advice.text
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from engine.fairness import Finding, Interval, Metric, Risk, Urgency, Verdict
 from engine.fairness.assessment import compliance_score, overall_bias_score, risk_assessment
 from engine.fairness.severity import severity
+from engine.fairness.words import summary
 
 GAP, RATIO = Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, Metric.DEMOGRAPHIC_PARITY_RATIO
 
@@ -97,18 +98,46 @@ def test_the_risk_by_hand(findings, risk, urgency):
     assert (assessed.risk, assessed.urgency) == (risk, urgency)
 
 
-def test_factors_name_the_weightiest_first():
+def test_factors_say_why_the_risk_is_critical_and_then_name_findings():
     factors = risk_assessment([FAIR, BAD, OPEN, UNKNOWN, found(0.5, Verdict.FAIL, attribute="race")]).factors
     assert factors == (
-        "A finding is more than 2 times as far from fair as its limit is.",
+        "The risk is critical because the demographic parity difference of race is more than 2 times as far from fair as"
+        " its limit is: 0.5, with the limit 0.1. One such finding is enough, however many others pass.",
         "The demographic parity difference of race is 0.5, beyond the limit of 0.1, between f and m.",
         "The demographic parity difference of sex is 0.15, beyond the limit of 0.1, between f and m.",
-        "1 finding may be beyond the limit: the data cannot tell. Furthest is the demographic parity difference of"
+        "1 finding may be beyond the limit: the data cannot tell. Foremost is the demographic parity difference of"
         " sex, 0.08 with the limit 0.1, between f and m.",
         "1 finding could not be judged.",
     )
     many = risk_assessment([WORST] * 8).factors
     assert len(many) == 7
-    assert many[0] == "More than half of what was judged is beyond its limit: 8 of 8 findings."
+    assert many[0] == (
+        "The risk is critical because more than half of what was judged is beyond its limit: 8 of 8 findings."
+    )
     assert many[-1] == "3 more findings are beyond the limit."
     assert risk_assessment([FAIR]).factors == ("1 finding of 1 judged lies within the limits.",)
+
+
+def test_factors_lead_with_the_finding_that_the_summary_leads_with():
+    # errors are 2.5 limits from fair and selection 1.5; how people are selected is said first in both
+    errors = found(0.25, Verdict.FAIL, Metric.FALSE_OMISSION_RATE_DIFFERENCE, attribute="race")
+    findings = [errors, BAD, FAIR, FAIR, FAIR]
+    assessed = risk_assessment(findings)
+    assert summary(findings, Verdict.FAIL).startswith(
+        "2 of 5 comparisons lie beyond the limit: the demographic parity difference of sex is 0.15"
+    )
+    assert "the false omission rate difference of race is more than 2 times as far" in assessed.factors[0]
+    assert [each.split(" is ")[0] for each in assessed.factors[1:]] == [
+        "The demographic parity difference of sex",
+        "The false omission rate difference of race",
+    ]
+
+
+def test_a_bias_score_above_the_limit_beside_open_findings_is_explained():
+    # 0.15 is 1.5 limits from fair: a severity of 0.75
+    (_, _, said) = risk_assessment([found(0.15, Verdict.WARNING), FAIR]).factors
+    assert said == (
+        "The overall bias score is 0.75 although no finding is clearly beyond its limit: it counts values as measured,"
+        " 0.5 for one at its limit, however unsure they are."
+    )
+    assert not any("bias score" in said for said in risk_assessment([OPEN, FAIR]).factors)

@@ -14,6 +14,7 @@ from engine.fairness import (
     AnalysisType,
     Bands,
     BiasColumns,
+    BiasOptions,
     BiasReport,
     Finding,
     Metric,
@@ -57,6 +58,14 @@ def test_an_age_is_banded_at_its_quartiles_by_default(tmp_path):
 def test_a_number_with_few_values_is_a_list_of_groups(tmp_path):
     report = analysed(tmp_path, people() | {"age": np.arange(400) % 4}, AGE)
     assert sizes(report) == {"0": 100, "1": 100, "2": 100, "3": 100}
+
+
+@pytest.mark.parametrize("kind", [int, float])
+@pytest.mark.parametrize(("values", "groups"), [(19, 19), (20, 20), (21, 4), (22, 4), (41, 4)])
+def test_a_number_is_banded_from_21_values_on(tmp_path, kind, values, groups):
+    ages = [kind(1900 + i % values) for i in range(values * 20)]
+    report = analysed(tmp_path, people(values * 20) | {"age": ages}, AGE)
+    assert len(report.attributes[0].groups) == groups
 
 
 def test_rows_without_an_age_are_a_group_of_their_own(tmp_path):
@@ -120,8 +129,10 @@ def test_options_for_no_protected_attribute_are_refused(tmp_path, name, wrong):
     ("edges", "said"), [([], "1 to 20 numbers, got 0"), ([3, 2], "rise"), ([1, np.inf], "finite")]
 )
 def test_edges_that_are_none_are_refused(edges, said):
-    with pytest.raises(InvalidInput, match=said):
-        Bands(attribute="age", edges=edges)
+    good, wrong = Bands(attribute="year", edges=[1]), Bands(attribute="age", edges=edges)
+    with pytest.raises(InvalidInput, match=said) as refused:
+        BiasOptions(bands=[good, wrong])
+    assert refused.value.at == ("bands", 1, "edges")
 
 
 def crowd(**sizes):

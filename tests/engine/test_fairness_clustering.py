@@ -239,7 +239,11 @@ def test_a_cluster_of_few_rows_does_not_decide_a_balance(tmp_path):
     counts = {("w", "A"): 100, ("m", "A"): 100, ("w", "B"): 100, ("m", "B"): 100, ("w", "tiny"): 3}
     made = report(tmp_path, table(counts), options=BiasOptions(bootstrap_samples=100))
     assert values(made)[Metric.CLUSTER_BALANCE] == 1.0
-    assert any("1 of 3 clusters have fewer than 30 rows" in note for note in made.method.notes)
+    few = "1 of 3 clusters has fewer than 30 rows and takes no part in the two balances"
+    assert any(f"{few}: 'tiny'." in note for note in made.method.notes)
+    hidden = report(tmp_path, table(counts), options=BiasOptions(bootstrap_samples=100, suppress_below=10))
+    assert any(f"{few}." in note for note in hidden.method.notes)
+    assert not any("tiny" in note for note in hidden.method.notes)
     # the composition knows it: 3 of the 203 women are elsewhere
     assert values(made)[Metric.CLUSTER_COMPOSITION_DISTANCE] == pytest.approx(3 / 203)
 

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from engine.errors import InvalidInput
-from engine.fairness import AnalysisType, BiasOptions, BiasReport, Interval, Metric
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport, Interval, Metric
 from engine.fairness.analysis import analyse
-from engine.fairness.comparison import Direction, change_interval, compared
+from engine.fairness.comparison import NOTES, Direction, change_interval, compared
 from engine.fairness.cube import Role, cube_of
+from engine.fairness.differing import Question
 from engine.fairness.intervals import newcombe, wilson
+from engine.fairness.options import Bands, Reference, Threshold
+from engine.fairness.trend import headlines
 from engine.values import ModelType
 
 OPTIONS = BiasOptions(bootstrap_samples=100)
@@ -79,8 +82,56 @@ def test_a_report_has_not_changed_from_itself():
     found = compared(one, one)
     assert found.changes
     for change in found.changes:
-        assert (change.change, change.p_value, change.direction) == (0.0, 1.0, Direction.UNCLEAR)
-    assert found.summary == f"None of {len(found.changes)} findings changed beyond chance."
+        assert (change.change, change.p_value, change.direction) == (0.0, 1.0, Direction.UNCHANGED)
+        assert "nothing changed" in change.description and "chance" not in change.description
+    assert (
+        found.summary
+        == f"Nothing changed: {len(found.changes)} findings rest on the same counts in both analyses."
+    )
+
+
+def test_the_same_gap_in_other_rows_is_not_called_unchanged():
+    # 0.15 both times, of twice as many rows
+    found = gap(report([400, 250], [1000, 1000]), report([800, 500], [2000, 2000]))
+    assert (found.change, found.direction) == (0.0, Direction.UNCLEAR)
+    assert "the data cannot tell this from chance" in found.description
+
+
+def test_the_notes_say_what_differs_between_the_two_questions():
+    lenient = replace(
+        OPTIONS,
+        min_group_size=40,
+        thresholds=[Threshold(metric=GAP, limit=0.25)],
+        references=[Reference(attribute="group", group="b")],
+    )
+    before, after = report([40, 25], [101, 100]), report([40, 25], [101, 100], lenient)
+    columns = BiasColumns(prediction="p", protected=["group"], stratum="branch")
+    asked = (
+        Question(columns=columns, options=OPTIONS),
+        Question(columns=replace(columns, stratum=None), options=replace(lenient, max_depth=2)),
+    )
+    found = compared(before, after, asked)
+    assert set(found.notes) - set(NOTES) == {
+        "The limit of the demographic parity difference is 0.1 in the first analysis and 0.25 in the second.",
+        "The reference group of group is a in the first analysis and b in the second.",
+        "The option minGroupSize is 30 in the first analysis and 40 in the second.",
+        "The stratum column is branch in the first analysis and not given in the second.",
+        "The option maxDepth is 3 in the first analysis and 2 in the second.",
+    }
+    assert gap(before, after).direction is Direction.UNCHANGED  # another limit is no other gap
+    assert compared(before, before, (asked[0], asked[0])).notes == NOTES
+
+
+def test_lists_of_a_question_differ_by_what_they_hold_and_not_by_their_kind():
+    banded = replace(OPTIONS, bands=[Bands(attribute="age", edges=[25, 60])])
+    again = replace(OPTIONS, bands=(Bands(attribute="age", edges=(25.0, 60.0)),))
+    one, columns = report([40, 25], [100, 100]), BiasColumns(prediction="p", protected=["group"])
+    asked = [Question(columns=columns, options=options) for options in (banded, again, OPTIONS)]
+    assert compared(one, one, (asked[0], asked[1])).notes == NOTES
+    assert (
+        "The option bands is age at 25 and 60 in the first analysis and not given in the second."
+        in compared(one, one, (asked[0], asked[2])).notes
+    )
 
 
 def test_a_gap_that_closed_is_fairer_and_the_other_way_round_less_fair():
@@ -135,7 +186,7 @@ def found_in(before: list[float], after: list[float], sizes: tuple[int, int], pa
             report(list(generator.binomial(n, rates)), [n] * len(rates), options)
             for rates, n in zip((before, after), sizes, strict=True)
         ]
-        said += gap(*made).direction is not Direction.UNCLEAR
+        said += gap(*made).direction in (Direction.FAIRER, Direction.LESS_FAIR)
     return said / pairs
 
 
@@ -157,3 +208,24 @@ def test_false_alarms_are_no_more_than_promised(rates, sizes):
 def test_a_real_change_is_found():
     # 0.2 between gaps of standard error 0.035 each is 4 standard errors: a power of 0.98.
     assert found_in([0.4, 0.5], [0.35, 0.65], (400, 400), pairs=60) > 0.85
+
+
+def test_a_column_that_is_called_like_a_crossing_is_not_taken_for_it():
+    # a is fair and b is not; their crossing has the larger gap, and the column "a × b" none at all  # noqa: RUF003
+    rows = [(a, b, 1 if i < (4 if b else 40) else 0) for a in (0, 1) for b in (0, 1) for i in range(50)]
+    a, b, selected = np.array(rows).T
+    odd = np.arange(len(rows)) % 2
+    names = ["a", "b", "a × b"]  # noqa: RUF001
+    cube = cube_of(
+        [*names, "selected"],
+        [*((["0", "1"], codes) for codes in (a, b, odd)), (["0", "1"], selected)],
+        np.ones(len(rows), dtype=np.int64),
+        roles=[Role.PROTECTED] * 3 + [Role.PREDICTION],
+    )
+    made = analyse(cube, AnalysisType.COMPREHENSIVE, replace(OPTIONS, max_depth=2))
+    gaps = {change.attribute: change for change in compared(made, made).changes if change.metric is GAP}
+    assert len(gaps) == 6
+    assert gaps['"a × b"'].before == gaps['"a × b"'].after == pytest.approx(0)  # noqa: RUF001
+    assert gaps["a × b"].before == gaps["a × b"].after == pytest.approx(0.72)  # noqa: RUF001
+    named = {(each.attribute, each.value) for each in headlines(made) if each.metric is GAP}
+    assert len({attribute for attribute, _ in named}) == 6

@@ -13,11 +13,12 @@ from engine.fairness import (
     Finding,
     Metric,
     Quantity,
+    Risk,
     Threshold,
     Verdict,
 )
 from engine.fairness.analysis import count
-from engine.fairness.words import CROSS
+from engine.fairness.words import CROSS, crossed
 from engine.tables.names import no_column
 from tests.fairness import COLUMNS, LABEL, PREDICTION, SEX, findings, of
 from tests.fairness import finding as only
@@ -151,6 +152,20 @@ def test_when_all_protected_values_are_missing_nothing_is_compared(report):
     assert [group.name for group in result.attributes[0].groups] == ["(missing)"]
 
 
+@pytest.mark.parametrize(
+    "unseen", ["", "  ", "\t", "\r\n", "\a", "\0", "\xa0", "\u200b", "\u2028", "\ufeff \xad"]
+)
+def test_text_without_a_visible_character_is_missing(report, unseen):
+    result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, sex=[unseen] * 50 + SEX[50:])
+    sizes = {group.name: (group.values, group.size) for group in result.attributes[0].groups}
+    assert sizes == {"f": (("f",), 50), "m": (("m",), 100), "(missing)": ((None,), 50)}
+
+
+def test_a_space_within_a_text_is_part_of_it(report):
+    result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, sex=["f\u200b"] * 50 + SEX[50:])
+    assert [group.name for group in result.attributes[0].groups] == ["f", "f\u200b", "m"]
+
+
 def test_one_group_is_no_comparison(report):
     result = report(kind=AnalysisType.DEMOGRAPHIC_PARITY, sex=["f"] * 200)
     finding = only(result, Metric.DEMOGRAPHIC_PARITY_DIFFERENCE)
@@ -165,6 +180,7 @@ def test_all_rows_that_look_well_are_no_verdict_on_groups(report):
     assert only(result, Metric.GENERALIZED_ENTROPY_INDEX).verdict is Verdict.PASS
     assert result.verdict is Verdict.INSUFFICIENT_EVIDENCE
     assert result.summary.startswith("No groups could be compared: ")
+    assert result.risk_assessment.risk is Risk.MODERATE
     # between two groups that are alike the same rows pass
     assert report(sex=["f", "m"] * 100, p=LABEL).verdict is not Verdict.INSUFFICIENT_EVIDENCE
 
@@ -256,6 +272,33 @@ def test_names_of_columns_are_never_code(report):
     result = report(columns, kind=AnalysisType.DEMOGRAPHIC_PARITY, **{nasty: SEX, "SEX": SEX[::-1]})
     assert [each.attribute for each in result.attributes] == [nasty, "SEX"]
     assert [len(each.findings) for each in result.attributes] == [3, 3]
+
+
+def test_values_that_hold_our_own_signs_make_no_two_groups_one(report):
+    # x and "× y", and "x ×" and y, both read "x × × y" when they are only joined  # noqa: RUF003
+    left, right = ["x", "x", "x ×", "x ×"] * 50, ["y", "× y"] * 100  # noqa: RUF001
+    options = BiasOptions(bootstrap_samples=100, min_group_size=1)
+    columns = BiasColumns(label="y", prediction="p", protected=["a", "b"])
+    made = report(columns, options=options, a=left, b=right)
+    (both,) = made.intersections
+    assert {(group.name, group.values, group.size) for group in both.groups} == {
+        ("x × y", ("x", "y"), 50),  # noqa: RUF001
+        ('x × "× y"', ("x", "× y"), 50),  # noqa: RUF001
+        ('"x ×" × y', ("x ×", "y"), 50),  # noqa: RUF001
+        ('"x ×" × "× y"', ("x ×", "× y"), 50),  # noqa: RUF001
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("x", f"a{CROSS}b"), (f"x{CROSS}a", "b")),
+        (('"p', f'q"{CROSS}r'), (f'p{CROSS}"q', 'r"')),
+        (('"x', 'y"'), (f"x{CROSS}y",)),
+    ],
+)
+def test_different_names_are_never_written_alike(one, other):
+    assert crossed(one) != crossed(other)
 
 
 def test_a_column_that_is_not_there_is_named(report):

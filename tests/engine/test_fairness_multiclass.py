@@ -154,3 +154,25 @@ def test_too_many_classes_are_refused(tmp_path):
     data = {"g": ["a", "b"] * 63, "y": [f"c{i % 21}" for i in range(126)]}
     with pytest.raises(InvalidInput, match="hold 21 classes; at most 20"):
         analysed(tmp_path, data | {"p": data["y"]}, COLUMNS, QUICK)
+
+
+def test_ratios_to_the_reference_do_not_make_up_for_each_other_in_the_mean(tmp_path):
+    # x is said of 100 of 400 in a, the reference, and of 100 of 200 in b: 2; y of 200 and 60: 0.6; z of 100 and 40: 0.8
+    said = {"a": [100, 200, 100], "b": [100, 60, 40]}
+    rows = [
+        (g, c) for g, counts in said.items() for c, n in zip("xyz", counts, strict=True) for _ in range(n)
+    ]
+    table = {"g": [g for g, _ in rows], "p": [c for _, c in rows]}
+    report = analysed(tmp_path, table, BiasColumns(prediction="p", protected=["g"]))
+    impact = {c: finding(report, Metric.DISPARATE_IMPACT, "g", c) for c in ("x", "y", "z", None)}
+    assert [impact[c].value for c in "xyz"] == pytest.approx([2.0, 0.6, 0.8])
+    assert impact[None].value == pytest.approx((1 / 2 + 0.6 + 0.8) / 3)
+    assert impact[None].interval.high < 1
+    assert impact[None].verdict is not Verdict.PASS
+    assert "For 'x', where it is worst, the selection rate goes from 0.25 (a) to 0.5 (b)" in (
+        impact[None].description
+    )
+    # the ends stand in the order of their rates, whichever is the reference
+    assert (impact["x"].lowest, impact["x"].lowest_value) == ("a", 0.25)
+    assert (impact["x"].highest, impact["x"].highest_value) == ("b", 0.5)
+    assert (impact["y"].lowest, impact["y"].highest) == ("b", "a")

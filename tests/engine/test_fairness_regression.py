@@ -64,6 +64,7 @@ def test_quantities_of_groups_agree_with_scikit_learn(diabetes, audited):
     data, attributes = diabetes
     frame = {
         Quantity.MEAN_PREDICTION: lambda label, prediction: prediction.mean(),
+        Quantity.MEAN_LABEL: lambda label, prediction: label.mean(),
         Quantity.MEAN_ERROR: lambda label, prediction: (prediction - label).mean(),
         Quantity.MEAN_ABSOLUTE_ERROR: mean_absolute_error,
         Quantity.ROOT_MEAN_SQUARED_ERROR: root_mean_squared_error,
@@ -188,6 +189,7 @@ def test_rows_without_finite_numbers_are_left_out_and_counted(tmp_path):
     assert measured(group(found, "a")) == pytest.approx(
         {
             Quantity.MEAN_PREDICTION: 2.0,
+            Quantity.MEAN_LABEL: 1.5,
             Quantity.MEAN_ERROR: 0.5,
             Quantity.MEAN_ABSOLUTE_ERROR: 0.5,
             Quantity.ROOT_MEAN_SQUARED_ERROR: 0.5,

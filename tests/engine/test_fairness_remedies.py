@@ -175,7 +175,7 @@ def test_every_remedy_mends_at_a_cost_worth_paying_and_decides_both_ways(tmp_pat
     offered = remedies(report(data, tmp_path, kind=kind, prediction="decision"))
     assert offered
     for each in offered:
-        gap, selected, accuracy = each.effects
+        gap, selected, accuracy = each.effects[:3]
         assert selected.name == "selection_rate" and accuracy.name == "accuracy"
         fair = METRICS[Metric(gap.name)].fair
         assert abs(gap.after - fair) < abs(gap.before - fair)
@@ -192,7 +192,7 @@ def test_a_gap_in_selection_is_simulated_on_rows_without_a_label_too(tmp_path):
     )  # known only of those who were approved
     found = report(data, tmp_path, prediction="decision")
     advice = about(found, "Set the threshold")
-    gap, selected, accuracy = advice.effects
+    gap, selected, accuracy = advice.effects[:3]
     assert gap.before == first(found).value and gap.before_interval == first(found).interval
     assert accuracy.before == pytest.approx(data.label[data.decision == 1].mean(), abs=1e-12)
     assert (

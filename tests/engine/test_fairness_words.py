@@ -2,8 +2,9 @@
 
 import pytest
 
-from engine.fairness import BiasColumns, BiasOptions, Metric, Verdict
-from tests.fairness import analysed, attribute_of, finding
+from engine.fairness import BiasColumns, BiasOptions, Interval, Metric, Verdict
+from engine.fairness.words import beside, verdict_reason
+from tests.fairness import analysed, attribute_of, finding, findings
 
 SURE = BiasOptions(bootstrap_samples=100, min_group_size=10)
 
@@ -83,3 +84,60 @@ def test_the_mean_over_classes_names_the_class_whose_rates_it_shows(classes):
     assert (
         "For 'x', where it is worst, the selection rate goes from 0.1 (Here b) to 0.5 (a)" in mean.description
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "said"),
+    [
+        (0.79951, 0.8, "0.7995"),
+        (0.79996, 0.8, "0.79996"),
+        (0.1004, 0.1, "0.1004"),
+        (0.1, 0.1, "0.1"),
+        (0.3 - 0.2, 0.1, "0.1"),
+        (0.213, 0.1, "0.213"),
+        (0.01251, 0.0125, "0.013"),
+        (0.0126, 0.0127, "0.0126"),  # not 0.013, which is beyond
+    ],
+)
+def test_no_value_is_rounded_onto_a_limit_that_it_is_not(value, limit, said):
+    assert beside(value, limit) == said
+
+
+def test_a_sentence_is_not_contradicted_by_its_own_numbers():
+    metric, beyond = Metric.DEMOGRAPHIC_PARITY_RATIO, Interval(low=0.194, high=0.79951)
+    assert verdict_reason(Verdict.FAIL, beyond, metric, 0.8, ()).startswith(
+        "The whole interval [0.194, 0.7995] lies beyond the limit of 0.8:"
+    )
+    gap, astride = Metric.DEMOGRAPHIC_PARITY_DIFFERENCE, Interval(low=0.0998, high=0.3432)
+    assert verdict_reason(Verdict.WARNING, astride, gap, 0.1, ()).startswith(
+        "The interval [0.0998, 0.343] straddles the limit of 0.1:"
+    )
+    assert "limit of 0.0125:" in verdict_reason(Verdict.WARNING, astride, gap, 0.0125, ())
+
+
+def test_a_gap_says_who_is_worse_off_where_the_decision_is_good_for_the_person(tmp_path):
+    # of 100 denied in a 10 and in b 40 have a favourable label; of 110 and 140 with one, 100 get the decision
+    rows = [
+        ("a", 1, 1, 100),
+        ("a", 1, 0, 10),
+        ("a", 0, 0, 90),
+        ("b", 1, 1, 100),
+        ("b", 1, 0, 40),
+        ("b", 0, 0, 60),
+    ]
+    every = [(g, y, p) for g, y, p, n in rows for _ in range(n)]
+    table = {name: [row[i] for row in every] for i, name in enumerate("gyp")}
+    report = analysed(tmp_path, table, BiasColumns(label="y", prediction="p", protected=["g"]), SURE)
+    assert finding(report, Metric.FALSE_OMISSION_RATE_DIFFERENCE, "g").description.endswith(
+        "goes from 0.1 (a) to 0.4 (b): those of b who are denied are most often denied wrongly."
+    )
+    assert finding(report, Metric.EQUAL_OPPORTUNITY_DIFFERENCE, "g").description.endswith(
+        "(a): those of b with a favourable label most often do not get the favourable decision."
+    )
+
+
+def test_of_several_classes_none_is_taken_to_be_good_for_the_person(tmp_path):
+    table = {"g": ["a", "b"] * 90, "y": ["x", "y", "z"] * 60, "p": ["x", "x", "y", "z", "x", "y"] * 30}
+    columns = BiasColumns(label="y", prediction="p", protected=["g"])
+    for each in findings(analysed(tmp_path, table, columns, SURE)):
+        assert "denied" not in each.description and "most often do not" not in each.description

@@ -10,10 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 import db.tables as t
 import jobs.queue
 from db.owned import one_to_change
+from engine.errors import InvalidInput
+from engine.values import Step
 from jobs import worker as module
 from jobs.work import compute
 from tests.jobs import works
@@ -116,6 +120,52 @@ async def test_a_store_that_fails_each_time_ends_the_work_after_some_attempts(ta
     row = await table.ended(id)
     assert (row.status, row.attempt) == (t.Status.FAILED, 2)
     assert row.error.startswith("something went wrong on our side")
+
+
+async def test_a_result_that_the_database_refuses_fails_the_job_at_once_and_is_logged(
+    table, hire, monkeypatch
+):
+    async def run(attempt, workshop):
+        await attempt.complete("Ready", bytes=2**70)
+
+    monkeypatch.setattr(module, "TASKS", {t.Subject.DATASET: run})
+    with capture_logs() as logged:
+        await hire()
+        id = await table.queued()
+        row = await table.ended(id)
+    assert (row.status, row.attempt) == (t.Status.FAILED, 1)
+    assert row.error == f"something went wrong on our side; it has been logged under {id}"
+    (said,) = [each for each in logged if each["event"] == "a job failed unexpectedly"]
+    assert said["exc_info"].orig.sqlstate == "22000"
+
+
+async def test_a_nul_in_what_a_job_says_is_stored_as_a_replacement_character(table, hire, monkeypatch):
+    preview = (("a\0\0b", "\\u0000", "\\\0"),)
+
+    async def run(attempt, workshop):
+        await attempt.tell([Step(stage="reading", fraction=0.5, message="at \0", partial={"value": "x\0"})])
+        await attempt.complete("of \0", preview=preview)
+
+    monkeypatch.setattr(module, "TASKS", {t.Subject.DATASET: run})
+    await hire()
+    id = await table.queued()
+    row = await table.ended(id)
+    assert (row.status, row.message) == (t.Status.COMPLETED, "of \ufffd")
+    told = {event.message: event.partial for event in await table.events(id)}
+    assert told["at \ufffd"] == {"value": "x\ufffd"}
+    async with table.database.engine.connect() as connection:
+        stored = await connection.scalar(text("SELECT preview FROM dataset WHERE id = :id"), {"id": id})
+    assert stored == [["a\ufffd\ufffdb", "\\u0000", "\\\ufffd"]]
+
+
+async def test_a_nul_in_the_reason_of_a_failure_leaves_no_job_running(table, hire, monkeypatch):
+    async def run(attempt, workshop):
+        raise InvalidInput("the group 'a\0' is too small")
+
+    monkeypatch.setattr(module, "TASKS", {t.Subject.DATASET: run})
+    await hire()
+    row = await table.ended(await table.queued())
+    assert (row.status, row.error) == (t.Status.FAILED, "the group 'a\ufffd' is too small")
 
 
 async def test_a_worker_that_stops_gives_its_job_back_and_the_next_one_completes_it(

@@ -28,7 +28,7 @@ export function SignIn({ notice, onSignedIn }: Props) {
     try {
       onSignedIn(withToken ? await signInWithToken(bare(said("token"))) : await signIn(said("email").trim(), said("password")));
     } catch (error) {
-      setRefusal(`${words(error)}.`);
+      setRefusal(`${capital(words(error))}.`);
       setBusy(false);
       secret.current?.select();
     }
@@ -78,6 +78,11 @@ function Field({ label, children }: { label: string; children: ReactNode }) {
       {children}
     </label>
   );
+}
+
+/** The server's messages begin small; on this page one is a sentence of its own. */
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** People paste the whole header; the token is what follows "Bearer". */
