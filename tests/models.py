@@ -1,4 +1,7 @@
-"""Files of models, trained a moment ago and written by their own libraries, which say what the answers should be."""
+"""Files of models, trained a moment ago and written by their own libraries, which say what the answers should be.
+
+By one thread: threads of OpenMP wait for each other in circles on a busy machine, and an event loop may be waiting for them.
+"""
 
 import io
 from functools import cache
@@ -13,6 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 FEATURES = ["age", "income"]
 
@@ -39,7 +43,9 @@ def csv() -> str:
 
 @cache
 def _classifier() -> Any:
-    return xgboost.XGBClassifier(n_estimators=20, max_depth=3).fit(people()[FEATURES], people().repaid)
+    return xgboost.XGBClassifier(n_estimators=20, max_depth=3, n_jobs=1).fit(
+        people()[FEATURES], people().repaid
+    )
 
 
 def classifier() -> bytes:
@@ -56,7 +62,9 @@ def chances(rows: pd.DataFrame) -> list[float]:
 @cache
 def regression() -> bytes:
     """Income by age, as LightGBM writes it."""
-    model = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(people()[["age"]], people().income)
+    model = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1, n_jobs=1).fit(
+        people()[["age"]], people().income
+    )
     return bytes(model.booster_.model_to_string().encode())
 
 
@@ -67,7 +75,8 @@ def pipeline() -> tuple[bytes, Any]:
         [("group", OneHotEncoder(handle_unknown="ignore"), ["group"])], remainder="passthrough"
     )
     model = Pipeline([("encode", encoded), ("model", HistGradientBoostingClassifier(max_iter=20))])
-    model.fit(people()[["group", *FEATURES]], people().repaid)
+    with threadpool_limits(1):
+        model.fit(people()[["group", *FEATURES]], people().repaid)
     out = io.BytesIO()
     skops.io.dump(model, out)
     return out.getvalue(), model

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.models.ensemble import Ensemble, Link
 from engine.models.signature import Signature
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever only asks a model need not load what walks its trees
     import pandas as pd
+
+    from engine.models.ensemble import Ensemble, Link
 
 Numbers = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ class Linear:
     """(margins, columns)"""
     intercept: Numbers
     """(margins,)"""
-    link: Link
+    link: "Link"
 
     def margins(self, encoded: Numbers) -> Numbers:
         """(rows, margins), in the units of the link: log-odds for a logistic regression."""
@@ -38,7 +39,7 @@ class Inside:
     `core.link.scores(core.margins(encode(rows)))` are the model's scores.
     """
 
-    core: Ensemble | Linear
+    core: "Ensemble | Linear"
     players: NDArray[np.intp]
     """For each column that the core sees, the place in `signature.features` of the one column of the user's it is
     made of. A model whose encoding mixes columns (PCA, interactions) has no Inside."""

@@ -6,9 +6,11 @@ Three dead workers fail a job, as they should; where the test itself is the kill
 import sys
 
 import jobs.attempt
+import jobs.children
 from app.cli import main
 
 if __name__ == "__main__":
     jobs.attempt.DEATHS = 1000
+    jobs.children._PRELOAD.remove("jobs.warm")  # it opens no model, and is begun again and again
     sys.argv = ["fairmind", "worker"]
     main()
