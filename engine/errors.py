@@ -42,6 +42,16 @@ def within(*at: str | int) -> Iterator[None]:
         raise InvalidInput(str(error), at=(*at, *error.at)) from None
 
 
+def refuse_outside(name: str, value: float, low: float, high: float) -> None:
+    """Refuse an option beyond its range, and NaN.
+
+    Raises:
+        InvalidInput: says the range and what was given; `at` is the name.
+    """
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} must lie in [{low}, {high}], got {value}", at=(name,))
+
+
 def cut(message: str) -> str:
     """The message with every long text in quotes cut: whoever wrote a value of megabytes need not read it again."""
     return _LONG_QUOTE.sub(r"\1\2…\1", message)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, refuse_outside
 from engine.explanations.performance import Performance
 from engine.models.prediction import FeatureValue
 from engine.values import Count
@@ -124,10 +124,8 @@ class ExplanationOptions:
             ("seed", 0, 2**31 - 1),
         ):
             value = getattr(self, name)
-            if value is None:
-                continue
-            if not low <= value <= high:  # also refuses NaN
-                raise InvalidInput(f"{name} must lie in [{low}, {high}], got {value}", at=(name,))
+            if value is not None:
+                refuse_outside(name, value, low, high)
         if len(self.rows) > MAX_ROWS:
             raise InvalidInput(f"rows may name at most {MAX_ROWS}, got {len(self.rows)}", at=("rows",))
         if self.rows and self.values:

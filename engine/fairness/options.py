@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import isfinite
 from types import MappingProxyType
 
-from engine.errors import InvalidInput, within
+from engine.errors import InvalidInput, refuse_outside, within
 from engine.fairness.metrics import METRICS, AnalysisType, Metric, metrics_of
 from engine.values import ModelType
 
@@ -213,14 +213,14 @@ class BiasOptions:
     these alone."""
 
     def __post_init__(self) -> None:
-        _within("confidence", self.confidence, 0.5, 0.99)
-        _within("bootstrap_samples", self.bootstrap_samples, 100, 10_000)
-        _within("seed", self.seed, 0, 2**31 - 1)
-        _within("min_group_size", self.min_group_size, 1, 1_000_000)
-        _within("max_depth", self.max_depth, 1, MAX_DEPTH)
-        _within("k", self.k, 1, 100)
-        _within("lipschitz", self.lipschitz, 0, 100)
-        _within("suppress_below", self.suppress_below, 0, 1000)
+        refuse_outside("confidence", self.confidence, 0.5, 0.99)
+        refuse_outside("bootstrap_samples", self.bootstrap_samples, 100, 10_000)
+        refuse_outside("seed", self.seed, 0, 2**31 - 1)
+        refuse_outside("min_group_size", self.min_group_size, 1, 1_000_000)
+        refuse_outside("max_depth", self.max_depth, 1, MAX_DEPTH)
+        refuse_outside("k", self.k, 1, 100)
+        refuse_outside("lipschitz", self.lipschitz, 0, 100)
+        refuse_outside("suppress_below", self.suppress_below, 0, 1000)
         if not isfinite(self.score_threshold):
             raise InvalidInput("score_threshold must be a finite number", at=("score_threshold",))
         for name, attributes in (
@@ -306,8 +306,3 @@ def refuse_other_model(metric: Metric, model: ModelType, at: tuple[str | int, ..
     spec = METRICS[metric]
     if spec.model is not model:
         raise InvalidInput(f"{metric} is for {spec.model}, and this model is a {model}", at=at)
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also refuses NaN
-        raise InvalidInput(f"{name} must lie in [{low}, {high}], got {value}", at=(name,))
