@@ -1,0 +1,182 @@
+"""Which features carry the gap between two groups: differences of mean Shapley values, which add up to it.
+
+Each row's output is base + its Shapley values, with one base for all rows; so the difference of the mean outputs of two
+groups is, feature by feature, the difference of their mean Shapley values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engine.errors import InvalidInput
+from engine.explanations.case import Case
+from engine.explanations.gap_report import FeatureGap, GapExplanation
+from engine.explanations.means import welch
+from engine.explanations.options import Perturbation
+from engine.explanations.pieces import in_pieces, one_answer
+from engine.explanations.ways import way_for
+from engine.fairness.membership import Membership
+from engine.models.scorer import Numbers
+from engine.values import Count, Step
+
+LEAST_ROWS = 2
+"""Of a group, for there to be a spread."""
+WHAT_IT_IS = (
+    "What a feature adds is how the model uses it on rows of the one group and of the other. It says neither that the"
+    " feature is at fault nor that the gap would be smaller without it, as a model that is trained anew may use another"
+    " one that tells the same."
+)
+GIVEN_BACKGROUND = "Intervals are for other rows like these; the background is taken as given."
+
+
+def chosen_groups(groups: Membership, group: str | None, reference: str | None) -> tuple[int, int]:
+    """Places of the group and of the one it is compared with.
+
+    Raises:
+        InvalidInput: there is no such group, it has too few rows, or there are several to choose from.
+    """
+    sizes = groups.sizes
+    for at, name in (("group", group), ("reference", reference)):
+        if name is not None and name not in groups.names:
+            raise InvalidInput(
+                f"{groups.attribute} has no group {name!r}; its groups are {_listed(groups.names)}", at=(at,)
+            )
+    named = None if group is None else groups.names.index(group)
+    there = [int(place) for place in np.argsort(-sizes, kind="stable") if sizes[place] and place != named]
+    if not there:
+        raise InvalidInput(f"all rows are in one group of {groups.attribute}", at=("attribute",))
+    other = there[0] if reference is None else groups.names.index(reference)
+    if named is None:
+        left = [place for place in there if place != other]
+        if len(left) != 1:
+            names = [groups.names[place] for place in sorted(left)]
+            raise InvalidInput(
+                f"name the group to compare with {groups.names[other]!r}: {_listed(names) or 'there is no other'}",
+                at=("group",),
+            )
+        named = left[0]
+    for at, place in (("group", named), ("reference", other)):
+        if sizes[place] < LEAST_ROWS:
+            raise InvalidInput(
+                f"the group {groups.names[place]!r} has {sizes[place]} of the rows, and at least {LEAST_ROWS} are needed",
+                at=(at,),
+            )
+    return named, other
+
+
+def gap(
+    case: Case, groups: Membership, group: str | None = None, reference: str | None = None
+) -> GapExplanation:
+    """How the difference of a model's mean outputs for two groups falls to its features.
+
+    Args:
+        case: a model, its background, and rows of any groups; those of the two are explained.
+        groups: the group of each of `case.rows`.
+        group: its name; by default the only other one than the reference.
+        reference: by default the largest of the others.
+
+    Raises:
+        InvalidInput: the groups cannot be compared, or the options do not fit the model.
+    """
+    one, other = chosen_groups(groups, group, reference)
+    at = np.flatnonzero((groups.of == one) | (groups.of == other))
+    theirs = replace(
+        case,
+        rows=case.rows.iloc[at].reset_index(drop=True),
+        ids=[case.ids[i] for i in at.tolist()],
+        labels=None,
+    )
+    first = groups.of[at] == one
+    names = groups.names[one], groups.names[other]
+    way, explainer, why = way_for(theirs)
+    answers = one_answer(theirs)
+    values, outputs = np.empty((0, len(case.names))), np.empty(0)
+    evaluations = 0
+    for done, found in in_pieces(explainer, theirs.rows, answers):
+        values = np.concatenate([values, found.values])
+        outputs = np.concatenate([outputs, found.outputs])
+        evaluations += found.evaluations
+        if done < len(at):
+            _tell(theirs, _features(theirs, values, first[:done], groups.attribute), done, names)
+    features = _features(theirs, values, first, groups.attribute)
+    _tell(theirs, features, len(at), names)
+    difference = _difference(outputs, first)
+    total = sum(each.difference for each in features)
+    shown = features[: case.options.max_features]
+    scores = theirs.scores[:, answers[0].place]
+    paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
+    return GapExplanation(
+        attribute=groups.attribute,
+        group=names[0],
+        reference=names[1],
+        summary=_summary(shown, difference, names, explainer.unit),
+        unit=explainer.unit,
+        explained_class=answers[0].name,
+        rows=Count(int(first.sum())),
+        reference_rows=Count(int((~first).sum())),
+        difference=difference,
+        interval=welch(outputs[first], outputs[~first], case.options.confidence),
+        features=shown,
+        others=sum(each.difference for each in features[len(shown) :]),
+        score=float(scores[first].mean()),
+        reference_score=float(scores[~first].mean()),
+        additivity_error=abs(total - difference),
+        method=way.method,
+        exact=way.exact,
+        why=why,
+        perturbation=Perturbation.PATH_DEPENDENT if paths else Perturbation.INTERVENTIONAL,
+        background=None if paths else case.stated(),
+        evaluations=Count(evaluations + len(at)),
+        seconds=theirs.seconds,
+        notes=(WHAT_IT_IS, *(() if paths else (GIVEN_BACKGROUND,)), *groups.notes),
+    )
+
+
+def _features(case: Case, values: Numbers, first: np.ndarray, attribute: str) -> tuple[FeatureGap, ...]:
+    """All features, those that carry most first; none before there are rows of both groups."""
+    if first.all() or not first.any():
+        return ()
+    found = [
+        FeatureGap(
+            feature=name,
+            difference=_difference(of, first),
+            interval=welch(of[first], of[~first], case.options.confidence),
+            mean=float(of[first].mean()),
+            reference_mean=float(of[~first].mean()),
+            protected=name == attribute,
+        )
+        for name, of in zip(case.names, values.T, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda each: -abs(each.difference)))
+
+
+def _difference(values: Numbers, first: np.ndarray) -> float:
+    return float(values[first].mean() - values[~first].mean())
+
+
+def _tell(case: Case, features: Sequence[FeatureGap], done: int, names: tuple[str, str]) -> None:
+    for each in features[: case.options.max_features]:
+        case.tell(
+            Step(
+                stage="explaining",
+                fraction=done / len(case.rows),
+                message=f"After {done:,} of {len(case.rows):,} rows {each.feature} adds {each.difference:+.3g} to the gap"
+                f" between {names[0]} and {names[1]}",
+                partial=each,
+                interim=done < len(case.rows),
+            )
+        )
+
+
+def _summary(shown: Sequence[FeatureGap], difference: float, names: tuple[str, str], unit: str) -> str:
+    carrying = [f"{each.feature} ({each.difference:+.3g})" for each in shown[:3] if each.difference]
+    said = f"The mean output for {names[0]} differs from that for {names[1]} by {difference:+.3g} (in {unit})"
+    if not carrying:
+        return f"{said}, and no feature adds to a gap."
+    return f"{said}; what adds most to this is {', '.join(carrying)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:20])
+    return f"{shown} and {len(names) - 20:,} more" if len(names) > 20 else shown
