@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from engine.explanations.answers import Answer, text
+from engine.explanations.answers import text
 from engine.explanations.case import Case
 from engine.explanations.options import ExplanationKind, Perturbation
+from engine.explanations.pieces import in_pieces, one_answer
 from engine.explanations.report import (
     Dependence,
     DependencePoint,
@@ -21,8 +22,6 @@ from engine.fairness.report import Interval
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
 
-FIRST_ROWS = 100
-PIECE_ROWS = 10_000
 MOST_DEPENDENCE = 5
 """Features whose dependence is reported."""
 BINS = 10
@@ -33,16 +32,13 @@ MISSING = "(missing)"
 def explained(case: Case) -> Explained:
     """Mean absolute Shapley values over rows, with intervals from how the rows differ."""
     way, explainer, why = way_for(case)
-    pieces, evaluations, worst, done = [], 0, 0.0, 0
-    answers = case.answers if len({answer.name for answer in case.answers}) == 1 else _most_given(case)
-    while done < len(case.rows):
-        end = min(len(case.rows), done + (PIECE_ROWS if done else FIRST_ROWS))
-        found = explainer.attributions(case.rows.iloc[done:end], answers[done:end])
+    pieces, evaluations, worst = [], 0, 0.0
+    answers = one_answer(case)
+    for done, found in in_pieces(explainer, case.rows, answers):
         pieces.append(found.values)
         evaluations += found.evaluations
         away = np.abs(found.bases + found.values.sum(axis=1) - found.outputs)
         worst = max(worst, float(away.max()))
-        done = end
         _tell(case, np.concatenate(pieces), done, explainer.unit)
     values = np.concatenate(pieces)
     importances = ranked(case, values)
@@ -126,13 +122,6 @@ def _point(case: Case, part: "pd.Series[Any]", values: Numbers) -> DependencePoi
         mean=float(of_part.mean()),
         interval=interval(of_part, case.options.confidence),
     )
-
-
-def _most_given(case: Case) -> list[Answer]:
-    """Of several classes, the one that most rows are given, for all rows: a mean over classes says nothing."""
-    names = pd.Series([answer.name for answer in case.answers])
-    most = names.value_counts().index[0]
-    return [next(answer for answer in case.answers if answer.name == most)] * len(names)
 
 
 def _tell(case: Case, values: Numbers, done: int, unit: str) -> None:
