@@ -45,7 +45,7 @@ class FlipOptions:
             raise InvalidInput("attribute must name a column, got an empty name", at=("attribute",))
         if self.bands:
             try:
-                Bands(attribute=self.attribute, edges=self.bands)
+                Bands(attribute=self.attribute, edges=self.bands).check()
             except InvalidInput as error:
                 raise InvalidInput(str(error), at=("bands",)) from None
 

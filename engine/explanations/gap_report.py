@@ -55,7 +55,7 @@ class GapOptions:
             )
         if self.bands:
             try:
-                Bands(attribute=self.attribute, edges=self.bands)
+                Bands(attribute=self.attribute, edges=self.bands).check()
             except InvalidInput as error:
                 raise InvalidInput(str(error), at=("bands",)) from None
 
