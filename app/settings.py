@@ -1,6 +1,9 @@
 """The environment, read once. docs/settings.md lists every name with its default and meaning."""
 
 import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -15,6 +18,7 @@ from engine.errors import InvalidInput
 from engine.tables.part import Store
 from engine.tables.parts import ORGANIZATION, S3, Lake
 from engine.tables.prefixes import prefix
+from jobs.hosts import Outbound, Token, entry, token
 
 SHORTEST_SECRET = 32
 
@@ -58,6 +62,10 @@ class Settings(BaseSettings):
     dataset_roots: Annotated[tuple[str, ...], NoDecode] = ()
     dask_scheduler: str | None = None
 
+    outbound_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    outbound_tokens: SecretStr | None = None
+    outbound_ca: Path | None = None
+
     aws_endpoint_url: str | None = None
     aws_region: str | None = None
     aws_access_key_id: SecretStr | None = None
@@ -78,7 +86,7 @@ class Settings(BaseSettings):
             re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value) if isinstance(value, str) else value
         )
 
-    @field_validator("allowed_origins", "allowed_hosts", "dataset_roots", mode="before")
+    @field_validator("allowed_origins", "allowed_hosts", "dataset_roots", "outbound_hosts", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """Lists are written with commas, as people expect of an environment variable."""
@@ -129,12 +137,44 @@ class Settings(BaseSettings):
                 )
         return given
 
+    @field_validator("outbound_hosts")
+    @classmethod
+    def _outbound(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        with _in_words():
+            return tuple(map(entry, given))
+
+    @field_validator("outbound_tokens")
+    @classmethod
+    def _tokens(cls, given: SecretStr | None) -> SecretStr | None:
+        with _in_words():
+            _told(given)
+        return given
+
+    @field_validator("outbound_ca")
+    @classmethod
+    def _certificates(cls, given: Path | None) -> Path | None:
+        if given is not None:
+            try:
+                ssl.create_default_context(cafile=given)
+            except OSError:  # of which an error of TLS is one
+                raise ValueError(f"no file of certificates (PEM) can be read at {given}") from None
+        return given
+
     @field_validator("dask_scheduler")
     @classmethod
     def _scheduler(cls, given: str | None) -> str | None:
         if given is not None and not re.fullmatch(r"(tcp|tls|ucx|ws|wss)://[^\s/]+", given):
             raise ValueError(f"a scheduler is written like tcp://scheduler.example:8786, got {given!r}")
         return given
+
+    @model_validator(mode="after")
+    def _tokens_of_hosts(self) -> Self:
+        for host in _told(self.outbound_tokens):
+            if host not in self.outbound_hosts:
+                raise ValueError(
+                    f"OUTBOUND_TOKENS has a token for {host!r}, which OUTBOUND_HOSTS does not list"
+                )
+        return self
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
@@ -177,12 +217,35 @@ class Settings(BaseSettings):
         return Lake(roots=self.dataset_roots, store=Store(**self.storage_options))
 
     @property
+    def outbound(self) -> Outbound:
+        """Where this server may call."""
+        return Outbound(
+            hosts=frozenset(self.outbound_hosts),
+            tokens=_told(self.outbound_tokens),
+            ca=None if self.outbound_ca is None else str(self.outbound_ca),
+        )
+
+    @property
     def models(self) -> str:
         return self.model_storage_path or str(self.data / "models")
 
 
 def _open(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
+
+
+def _told(tokens: SecretStr | None) -> dict[str, Token]:
+    """What each host is told."""
+    return dict(token(part.strip()) for part in (_open(tokens) or "").split(",") if part.strip())
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What the engine refuses, as pydantic takes it."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None
 
 
 @cache

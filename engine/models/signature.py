@@ -18,6 +18,8 @@ class ModelFormat(StrEnum):
     """As `Booster.save_model("model.json")` writes it."""
     LIGHTGBM_TEXT = "lightgbm_text"
     """As `Booster.save_model("model.txt")` writes it."""
+    ENDPOINT = "endpoint"
+    """No file: the model is served elsewhere, and asked over the network."""
 
 
 class Task(StrEnum):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.complaints import complaints
 from app.settings import Environment, Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -126,6 +127,10 @@ def test_an_address_of_a_database_is_taken_however_it_is_spelt(monkeypatch, sche
         ("ALLOWED_HOSTS", "https://app.example"),
         ("ALLOWED_HOSTS", "app.*.example"),
         ("DEBUG", "perhaps"),
+        ("OUTBOUND_HOSTS", "https://models.example"),
+        ("OUTBOUND_HOSTS", "*.example"),
+        ("OUTBOUND_TOKENS", "models.example"),
+        ("OUTBOUND_CA", "/nowhere/ca.pem"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(monkeypatch, name, value):
@@ -165,3 +170,22 @@ def test_roots_of_datasets_are_folders_and_prefixes(root):
 def test_other_roots_are_refused(root):
     with pytest.raises(ValidationError, match=r"a root of datasets|got the root"):
         Settings(dataset_roots=root)
+
+
+def test_hosts_to_call_are_listed_with_what_lets_us_in(monkeypatch):
+    monkeypatch.setenv("OUTBOUND_HOSTS", "Models.example, models.internal:8080")
+    monkeypatch.setenv("OUTBOUND_TOKENS", "models.example=s3cret,models.internal:8080=X-Api-Key:s3cret")
+    chosen = Settings()
+    assert chosen.outbound.hosts == {"models.example", "models.internal:8080"}
+    assert chosen.outbound.tokens["models.example"].value == "Bearer s3cret"
+    assert chosen.outbound.tokens["models.internal:8080"].header == "X-Api-Key"
+    assert "s3cret" not in repr(chosen) + repr(chosen.outbound)
+
+
+def test_a_token_for_a_host_that_is_not_listed_is_refused_without_showing_it(monkeypatch):
+    monkeypatch.setenv("OUTBOUND_HOSTS", "models.example:8443")
+    monkeypatch.setenv("OUTBOUND_TOKENS", "models.example=s3cret")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert "which OUTBOUND_HOSTS does not list" in complaints(refused.value)[1][0]
+    assert "s3cret" not in str(complaints(refused.value))

@@ -1,0 +1,395 @@
+"""The way out: where it leads, where it never does, and what it takes of an answer."""
+
+import gzip
+import socket
+import struct
+from dataclasses import replace
+from ipaddress import ip_address
+from time import sleep
+
+import pytest
+
+from engine.errors import EngineError, InvalidInput
+from jobs.addresses import refused
+from jobs.hosts import Bounds, Outbound, Token, entry, token
+from jobs.outbound import Line, NoAnswer
+from tests.endpoints import certified, reply, serving, speaking
+
+QUICK = Bounds(connect_s=2, silence_s=2, seconds=5, head_bytes=4_000, body_bytes=100_000)
+
+
+def line(url, *hosts, bounds=QUICK, **more):
+    outbound = Outbound(hosts=frozenset(hosts), bounds=bounds, **more)
+    return Line(target=outbound.target(url), outbound=outbound)
+
+
+def near(port, **more):
+    """To a server of this machine, whose port is listed."""
+    return line(f"http://127.0.0.1:{port}", f"127.0.0.1:{port}", **more)
+
+
+def resolving(monkeypatch, *answers):
+    """Have names lead to these addresses, one list for each time that one is looked up; gives what was looked up."""
+    seen, left = [], list(answers)
+
+    def looked_up(host, port, **_):
+        seen.append(host)
+        found = left.pop(0) if len(left) > 1 else left[0]
+        return [
+            (socket.AF_INET6 if ":" in each else socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port))
+            for each in found
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    return seen
+
+
+def test_json_is_sent_to_a_listed_port_of_this_machine_with_its_token():
+    with serving(lambda path, content: reply({"got": content})) as server:
+        there = line(
+            server.url + "/base/",
+            f"127.0.0.1:{server.port}",
+            tokens={f"127.0.0.1:{server.port}": Token(header="Authorization", value="Bearer sesame")},
+        )
+        assert there.call("/v2/models/a/infer", b"[1]") == b'{"got": [1]}'
+    assert server.paths == ["/base/v2/models/a/infer"]
+    assert server.headers[0]["host"] == f"127.0.0.1:{server.port}"
+    assert server.headers[0]["authorization"] == "Bearer sesame"
+    assert server.headers[0]["content-type"] == "application/json"
+
+
+def test_a_token_goes_to_no_other_host():
+    with serving(lambda path, content: reply({})) as server:
+        near(server.port, tokens={"models.example": Token(header="X-Api-Key", value="sesame")}).call(
+            "/", b"1"
+        )
+    assert "sesame" not in str(server.headers)
+
+
+def test_proxies_of_the_environment_are_not_asked(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with serving(lambda path, content: reply({})) as server:
+        assert near(server.port).call("/", b"1") == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "said"),
+    [
+        ("https://models.example/a", (), "does not call 'models.example' at port 443"),
+        ("https://other.example/a", ("models.example",), "OUTBOUND_HOSTS"),
+        ("https://models.example.evil.example/", ("models.example",), "OUTBOUND_HOSTS"),
+        ("https://evil.models.example/", ("models.example",), "OUTBOUND_HOSTS"),
+        ("https://models.example:8443/", ("models.example",), "at port 8443"),
+        ("https://models.example:22/", ("models.example:8443",), "at port 22"),
+        ("http://models.example/", ("models.example",), "at port 80"),
+        ("http://models.example:443/", ("models.example",), "over https only"),
+        ("https://models.example:0/", ("models.example",), "1 to 65535"),
+        ("https://models.example:70000/", ("models.example",), "1 to 65535"),
+        ("https://user:secret@models.example/", ("models.example",), "without a name"),
+        ("https://models.example@evil.example/", ("models.example",), "without a name"),
+        ("https://evil.example#@models.example/", ("models.example",), "without a name"),
+        ("https://evil.example\\@models.example/", ("models.example",), "without a name"),
+        ("https://models.example/?next=http://evil.example", ("models.example",), "question mark"),
+        ("https://models.example/a b", ("models.example",), "is written like"),
+        ("https://models.example/\r\nX: y", ("models.example",), "is written like"),
+        ("https://mödels.example/", ("models.example",), "is written like"),
+        ("https://models.example./", ("models.example",), "is written like"),
+        ("https://[::ffff:7f00:1]x/", ("models.example",), "is written like"),
+        ("https://[::1::]/", ("models.example",), "no IPv6 address"),
+        ("https://" + "a." * 130 + "example/", ("models.example",), "253"),
+        ("file:///etc/passwd", ("models.example",), "is written like"),
+        ("gopher://models.example/", ("models.example",), "is written like"),
+        ("//models.example/", ("models.example",), "is written like"),
+        ("https://models.example/" + "a" * 2000, ("models.example",), "is written like"),
+        ("", ("models.example",), "is written like"),
+    ],
+)
+def test_an_address_that_is_not_listed_or_may_be_read_in_two_ways_is_refused_without_any_network(
+    monkeypatch, url, hosts, said
+):
+    seen = resolving(monkeypatch, ["8.8.8.8"])
+    with pytest.raises(InvalidInput, match=said) as refusal:
+        line(url, *hosts)
+    assert (refusal.value.at, seen) == (("url",), [])
+
+
+def test_hosts_are_compared_in_one_form():
+    listed = Outbound(hosts={entry("Models.Example"), entry("[0:0:0::1]:8000"), entry("models.example:8443")})
+    assert listed.target("HTTPS://MODELS.example/a").entry == "models.example"
+    assert listed.target("https://models.example:443/a").entry == "models.example"
+    assert listed.target("http://models.example:8443").entry == "models.example:8443"
+    assert listed.target("http://[::1]:8000/a/").path == "/a"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "https://a", "a/b", "a:b", "a:", "*", "*.example", "a:0", "a:99999", "u@a"]
+)
+def test_a_list_that_cannot_be_read_is_refused(text):
+    with pytest.raises(InvalidInput):
+        entry(text)
+
+
+def test_tokens_are_read_and_never_shown():
+    assert token("Models.example:8443=a.b-c==") == (
+        "models.example:8443",
+        Token(header="Authorization", value="Bearer a.b-c=="),
+    )
+    assert token("models.example=X-Api-Key: s3:cret=")[1] == Token(header="X-Api-Key", value="s3:cret=")
+    assert token("m=Authorization:Basic dXNlcg==")[1].value == "Basic dXNlcg=="
+    assert "abc" not in repr(Outbound(tokens=dict([token("m=abc")])))
+    for bad in (
+        "models.example=",
+        "=x",
+        "models.example",
+        "m=s3 cret",
+        "m=a\r\nb",
+        "m=Host:s3cret",
+        "m=X:a\r\nb",
+    ):
+        with pytest.raises(InvalidInput) as refusal:
+            token(bad)
+        assert "cret" not in str(refusal.value)
+
+
+NEVER = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.1.1",
+    "fe80::1",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "100.100.100.200",
+    "168.63.129.16",
+    "0.0.0.0",  # noqa: S104
+    "0.1.2.3",
+    "::",
+    "224.0.0.1",
+    "239.255.255.250",
+    "ff02::1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::ffff:127.0.0.1",
+    "::ffff:8.8.8.8",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "::ffff:0:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a00:1",
+    "2002:7f00:1::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "fec0::1",
+]
+PRIVATE = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "::1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "fd12:3456::1",
+]
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_some_addresses_are_never_called(monkeypatch, address):
+    assert refused(ip_address(address), near=True) is not None
+    assert refused(ip_address(address), near=False) is not None
+    resolving(monkeypatch, [address])
+    for there in (line("https://a.example", "a.example"), line("http://a.example:80", "a.example:80")):
+        with pytest.raises(InvalidInput, match=r"which this server does not call$"):
+            there.call("/", b"1")
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_called_only_where_the_port_is_listed(monkeypatch, address):
+    assert refused(ip_address(address), near=True) is None
+    resolving(monkeypatch, ["8.8.8.8", address])  # one public address among them makes no difference
+    with pytest.raises(InvalidInput, match=r"unless its operator lists a\.example:443"):
+        line("https://a.example", "a.example").call("/", b"1")
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888"])
+def test_public_addresses_are_called(address):
+    assert refused(ip_address(address), near=False) is None
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "017700000001"])
+def test_numbers_that_stand_for_this_machine_are_seen_through(host):
+    with pytest.raises(EngineError):  # which of these is a number is the system's to say
+        line(f"https://{host}", host).call("/", b"1")
+
+
+def test_a_name_that_leads_elsewhere_between_two_calls_leads_where_it_was_looked_at(monkeypatch):
+    with serving(lambda path, content: reply({})) as server:
+        seen = resolving(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
+        there = line(f"http://rebound.example:{server.port}", f"rebound.example:{server.port}")
+        assert [there.call("/a", b"1"), there.call("/b", b"1")] == [b"{}", b"{}"]
+    assert seen == ["rebound.example"]
+    assert server.headers[0]["host"] == f"rebound.example:{server.port}"
+
+
+def test_the_next_address_of_a_name_is_tried(monkeypatch):
+    with serving(lambda path, content: reply({})) as server:
+        resolving(monkeypatch, ["::1", "127.0.0.1"])  # nothing listens at the first
+        there = line(f"http://two.example:{server.port}", f"two.example:{server.port}")
+        assert there.call("/", b"1") == b"{}"
+
+
+def test_a_redirect_is_not_followed():
+    target = "http://169.254.169.254/latest/meta-data/"
+    for status in (301, 302, 303, 307, 308):
+        with (
+            serving(lambda path, content, status=status: (status, {"Location": target}, b"gone")) as server,
+            pytest.raises(NoAnswer, match="not followed") as refusal,
+        ):
+            near(server.port).call("/", b"1")
+        assert len(server.paths) == 1
+        assert "169.254" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 500, 503])
+def test_what_an_error_says_is_not_passed_on(status):
+    with (
+        serving(lambda path, content: (status, {}, b"root:x:0:0")) as server,
+        pytest.raises(NoAnswer, match=f"status {status}") as refusal,
+    ):
+        near(server.port).call("/", b"1")
+    assert "root" not in str(refusal.value)
+
+
+def test_packed_answers_are_not_unpacked():
+    bomb = gzip.compress(b"0" * 10_000_000)
+    with (
+        serving(lambda path, content: (200, {"Content-Encoding": "gzip"}, bomb)) as server,
+        pytest.raises(NoAnswer, match="packed"),
+    ):
+        near(server.port).call("/", b"1")
+    assert server.headers[0]["accept-encoding"] == "identity"
+
+
+def heard(connection):
+    """Read a whole question."""
+    content = b""
+    while b"\r\n\r\n1" not in content:
+        came = connection.recv(65_536)
+        if not came:
+            return
+        content += came
+
+
+def saying(*pieces, pause=0.0):
+    def talk(connection):
+        heard(connection)
+        for piece in pieces:
+            connection.sendall(piece)
+            sleep(pause)
+
+    return talk
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([OK, b"Content-Length: 200000\r\n\r\n"], "more than 97.7 KiB"),
+        ([OK, b"\r\n", b"a" * 300_000], "too great a length"),
+        (
+            [
+                OK,
+                b"Transfer-Encoding: chunked\r\n\r\n",
+                b"ffff\r\n" + b"a" * 0xFFFF + b"\r\n",
+                b"fffff\r\n" + b"a" * 0xFFFFF,
+            ],
+            "length",
+        ),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 100_000], "too great a length"),
+        ([OK, b"X: " + b"a" * 10_000], "too great a length"),
+        ([OK, b"X: y\r\n" * 10_000], "too great a length|no HTTP"),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000], "too great a length"),
+        ([OK, b"Content-Length: 10\r\n\r\nabc"], "not whole"),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"], "not whole"),
+        ([b"SSH-2.0-OpenSSH\r\n"], "no HTTP"),
+        ([b"\x16\x03\x01\x00" * 100], "no HTTP"),
+        ([b""], "cut the connection twice"),
+    ],
+)
+def test_answers_beyond_the_bounds_or_no_answers_at_all_are_refused_in_words(pieces, said):
+    with speaking(saying(*pieces)) as port, pytest.raises(NoAnswer, match=said):
+        near(port).call("/", b"1")
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        saying(OK + b"Content-Length: 9\r\n\r\n", *[b"a"] * 100, pause=0.1),  # a byte now and then
+        saying(OK, *[b"X: y\r\n"] * 100, pause=0.1),
+        lambda connection: (heard(connection), connection.recv(1)),  # silence
+    ],
+)
+def test_slow_answers_are_not_waited_for(talk):
+    bounds = replace(QUICK, silence_s=0.3, seconds=0.6)
+    with speaking(talk) as port, pytest.raises(NoAnswer, match="not answer in time"):
+        near(port, bounds=bounds).call("/", b"1")
+
+
+def test_a_server_that_does_not_read_is_not_waited_for():
+    bounds = replace(QUICK, silence_s=0.3, seconds=0.6)
+
+    def deaf(connection):
+        sleep(1)
+
+    with speaking(deaf) as port, pytest.raises(NoAnswer, match="not answer in time"):
+        near(port, bounds=bounds).call("/", b"1" * 50_000_000)
+
+
+def test_a_connection_that_is_cut_is_tried_once_more():
+    turns = []
+
+    def talk(connection):
+        turns.append(1)
+        heard(connection)
+        if len(turns) == 1:
+            linger = struct.pack("ii", 1, 0)  # closes with a reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return
+        connection.sendall(OK + b"Content-Length: 2\r\n\r\nok")
+
+    with speaking(talk) as port:
+        assert near(port).call("/", b"1") == b"ok"
+    assert len(turns) == 2
+
+
+def test_nobody_there_is_told_in_words():
+    with speaking(lambda connection: None) as port:
+        pass
+    with pytest.raises(NoAnswer, match="cannot be reached"):
+        near(port).call("/", b"1")
+    with pytest.raises(NoAnswer, match="leads nowhere"):
+        line("https://nobody.invalid", "nobody.invalid").call("/", b"1")
+
+
+def test_a_certificate_must_be_trusted_and_of_that_name(monkeypatch, tmp_path):
+    ca, context = certified(tmp_path, "models.example")
+    with serving(lambda path, content: reply({}), context) as server:
+        resolving(monkeypatch, ["127.0.0.1"])
+        url = f"https://models.example:{server.port}"
+        assert line(url, url[8:], ca=str(ca)).call("/", b"1") == b"{}"
+        with pytest.raises(NoAnswer, match="no certificate that is trusted"):
+            line(url, url[8:]).call("/", b"1")
+        other = f"https://other.example:{server.port}"
+        with pytest.raises(NoAnswer, match="no certificate that is trusted"):
+            line(other, other[8:], ca=str(ca)).call("/", b"1")
+    assert len(server.paths) == 1
+
+
+def test_a_server_without_tls_where_tls_is_asked_is_refused():
+    with serving(lambda path, content: reply({})) as server:
+        there = line(f"https://127.0.0.1:{server.port}", f"127.0.0.1:{server.port}")
+        with pytest.raises(NoAnswer, match=r"TLS|cut the connection"):
+            there.call("/", b"1")
+    assert server.paths == []
