@@ -16,6 +16,9 @@ dataset:preview     x       x        x
 analysis:create     x       x
 analysis:read       x       x        x       x
 analysis:delete     x       x
+explanation:create  x       x
+explanation:read    x       x        x       x
+explanation:delete  x       x
 user:read           x       x        x       x
 """
 

@@ -36,7 +36,14 @@ async def test_a_person_signs_in_and_the_token_opens_their_doors(api):
     assert shown.json()["data"]["me"] == {
         "email": "auditor@example.org",
         "role": "AUDITOR",
-        "permissions": ["analysis:read", "dataset:preview", "dataset:read", "model:read", "user:read"],
+        "permissions": [
+            "analysis:read",
+            "dataset:preview",
+            "dataset:read",
+            "explanation:read",
+            "model:read",
+            "user:read",
+        ],
     }
 
 
