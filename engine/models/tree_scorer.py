@@ -1,6 +1,7 @@
 """A model that is trees alone: the user's columns as numbers and codes of categories, and then its scores."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,7 +57,7 @@ class TreeScorer:
             codes = self._codes.get(place)
             column = rows[feature.name]
             encoded[:, place] = (
-                _numbers(feature, column) if codes is None else _coded(feature, column, codes, unseen=unseen)
+                numbers(feature, column) if codes is None else _coded(feature, column, codes, unseen=unseen)
             )
         for place in self.ensemble.zeros_missing:
             encoded[np.abs(encoded[:, place]) <= NEAR_ZERO, place] = np.nan
@@ -79,14 +80,15 @@ class TreeScorer:
 
 
 def renamed(signature: Signature, names: Sequence[str]) -> Signature:
-    """With the names that are registered for the features, where the file has none, or has _ for their spaces.
+    """With the names that are registered for the features, where the file has none, or has _ for their spaces
+    or for all their marks (ONNX).
 
     Names that are not one for each feature, or not all different, are left aside, and a note says so.
     """
     if not names or tuple(names) == tuple(signature.names):
         return signature
-    spaces = [name.replace(" ", "_") for name in names] == list(signature.names)
-    if signature.named and not spaces:
+    marks = any([re.sub(mark, "_", name) for name in names] == list(signature.names) for mark in (" ", r"\W"))
+    if signature.named and not marks:
         return signature
     if len(names) != len(signature.features) or len(set(names)) != len(names):
         note = (
@@ -106,7 +108,12 @@ def _is_numeric(column: "pd.Series[Any]") -> bool:
     return bool(pd.api.types.is_numeric_dtype(column.dtype))
 
 
-def _numbers(feature: Feature, column: "pd.Series[Any]") -> Numbers:
+def numbers(feature: Feature, column: "pd.Series[Any]") -> Numbers:
+    """A column as numbers, also of texts that are numbers; NaN where a value is missing.
+
+    Raises:
+        InvalidInput: it holds another text; names the column.
+    """
     if _is_numeric(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     places, values = pd.factorize(column.to_numpy(object))
