@@ -1,30 +1,29 @@
 """Bias analyses: starting, judging again, reading, cancelling and deleting them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
 import strawberry
 from pydantic import TypeAdapter
-from sqlalchemy.exc import IntegrityError
 from strawberry import ID
 
 import db.tables as t
 import jobs.queue
 from auth.permissions import Viewer
-from db.errors import Conflict, NotFound
-from db.owned import one, one_to_change
+from db.errors import Conflict
+from db.owned import one
 from engine.errors import InvalidInput, within
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.metrics import metrics_of
 from engine.models.prediction import Scoring, added
 from engine.models.signature import Signature, Task
 from engine.tables.names import no_column
+from resolvers import work
 from resolvers.context import Info
 from resolvers.ids import global_id, key
 from resolvers.lists import page
-from resolvers.paging import MOMENTS, USUAL_PAGE, Order, Page, Slice
+from resolvers.paging import USUAL_PAGE, Page, Slice
 from resolvers.removal import Removal
 from resolvers.scoring import refuse_misfit, signature_of
 
@@ -34,12 +33,6 @@ class AnalysisOrder(StrEnum):
 
     NEWEST_FIRST = "newest_first"
     OLDEST_FIRST = "oldest_first"
-
-
-ORDERS: Mapping[AnalysisOrder, Order] = {
-    AnalysisOrder.NEWEST_FIRST: Order(column="created_at", kind=MOMENTS, descending=True),
-    AnalysisOrder.OLDEST_FIRST: Order(column="created_at", kind=MOMENTS),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,36 +107,20 @@ async def _start(
         if before is not None:
             return _same(before, row)
         _check(model, dataset, row)
-        await jobs.queue.room(session, t.Analysis, viewer.scope)
-        try:
-            await jobs.queue.start(session, t.Subject.ANALYSIS, row)
-        except IntegrityError:
-            raise NotFound("what the analysis is about was deleted a moment ago") from None
+        gone = "what the analysis is about was deleted a moment ago"
+        await work.begin(session, t.Subject.ANALYSIS, row, viewer.scope, gone)
     await context.tell()
     return row
 
 
 async def cancel(info: Info, id: ID) -> t.Analysis:
     """End an analysis that waits or runs; it takes effect within seconds and nothing of it is kept."""
-    async with info.context.write() as session:
-        row = await one_to_change(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
-        await jobs.queue.cancel(session, t.Subject.ANALYSIS, row)
-    await info.context.tell()
-    return row
+    return await work.cancel(info.context, t.Subject.ANALYSIS, t.Analysis, id)
 
 
 async def delete(info: Info, id: ID) -> Removal:
     """Delete an analysis with its report; one that runs is stopped."""
-    async with info.context.write() as session:
-        row = await one_to_change(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
-        if not row.status.ended:
-            await jobs.queue.cancel(session, t.Subject.ANALYSIS, row)
-            await session.flush()
-        await session.delete(row)
-    await info.context.tell()
-    return Removal(
-        id=global_id("Analysis", row.id), deleted=True, archived=False, message="the analysis is deleted"
-    )
+    return await work.delete(info.context, t.Subject.ANALYSIS, t.Analysis, id)
 
 
 async def analysis(info: Info, id: ID) -> t.Analysis:
@@ -203,21 +180,7 @@ async def of_dataset(
 def _part(
     info: Info, first: int, after: str | None, asked: AnalysisFilter, order: AnalysisOrder
 ) -> Slice[t.Analysis]:
-    wanted = {
-        "model_id": key(t.Model, asked.model_id, at="model_id") if asked.model_id else None,
-        "dataset_id": key(t.Dataset, asked.dataset_id, at="dataset_id") if asked.dataset_id else None,
-        "status": asked.status,
-        "type": asked.type,
-    }
-    where = tuple((column, "is", value) for column, value in wanted.items() if value is not None)
-    return Slice(
-        table=t.Analysis,
-        scope=info.context.viewer.scope,
-        order=ORDERS[order],
-        first=first,
-        after=after,
-        where=where,
-    )
+    return work.part(info.context, t.Analysis, first, after, order, **vars(asked))
 
 
 def _row(

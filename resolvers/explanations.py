@@ -1,31 +1,30 @@
 """Explanations: starting, reading, cancelling and deleting them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
 import strawberry
 from pydantic import TypeAdapter
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import col
 from strawberry import ID
 
 import db.tables as t
 import jobs.queue
-from db.errors import Conflict, NotFound
-from db.owned import one, one_to_change, owned
+from db.errors import Conflict
+from db.owned import one
 from engine.errors import InvalidInput, within
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.models.signature import Signature
 from engine.tables import TableProfile
 from engine.tables.names import no_column
+from resolvers import work
 from resolvers.context import Info
-from resolvers.ids import global_id, key
+from resolvers.ids import key
 from resolvers.lists import page
-from resolvers.paging import MOMENTS, USUAL_PAGE, Order, Page, Slice
+from resolvers.paging import USUAL_PAGE, Page, Slice
 from resolvers.removal import Removal
+from resolvers.scoring import signature_of
 
 Told = TypeVar("Told")
 
@@ -38,12 +37,6 @@ class ExplanationOrder(StrEnum):
 
     NEWEST_FIRST = "newest_first"
     OLDEST_FIRST = "oldest_first"
-
-
-ORDERS: Mapping[ExplanationOrder, Order] = {
-    ExplanationOrder.NEWEST_FIRST: Order(column="created_at", kind=MOMENTS, descending=True),
-    ExplanationOrder.OLDEST_FIRST: Order(column="created_at", kind=MOMENTS),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +70,13 @@ async def start(info: Info, input: NewExplanation, idempotency_key: str | None =
     asked_key = jobs.queue.checked_key(idempotency_key)
     async with context.write() as session:
         await jobs.queue.one_by_one(session, viewer.scope)
-        model = await one(session, t.Model, viewer.scope, key(t.Model, input.model_id, at="model_id"))
         asked_of = key(t.Dataset, input.dataset_id, at="dataset_id")
         dataset = await one(session, t.Dataset, viewer.scope, asked_of, "profile")
         row = t.Explanation(
             organization_id=viewer.organization_id,
             created_by_id=viewer.user_id,
             idempotency_key=asked_key,
-            model_id=model.id,
+            model_id=key(t.Model, input.model_id, at="model_id"),
             dataset_id=dataset.id,
             kind=input.kind,
             options=input.options or ExplanationOptions(),
@@ -92,42 +84,21 @@ async def start(info: Info, input: NewExplanation, idempotency_key: str | None =
         before = await jobs.queue.asked_before(session, t.Explanation, viewer.scope, asked_key)
         if before is not None:
             return _same(before, row)
-        found = owned(t.Artifact, viewer.scope).where(col(t.Artifact.model_id) == model.id)
-        signature = await session.scalar(found.with_only_columns(col(t.Artifact.signature)))
-        _check(signature, dataset, row)
-        await jobs.queue.room(session, t.Explanation, viewer.scope)
-        try:
-            await jobs.queue.start(session, t.Subject.EXPLANATION, row)
-        except IntegrityError:
-            raise NotFound("what the explanation is about was deleted a moment ago") from None
+        _check(await signature_of(session, viewer.scope, input.model_id), dataset, row)
+        gone = "what the explanation is about was deleted a moment ago"
+        await work.begin(session, t.Subject.EXPLANATION, row, viewer.scope, gone)
     await context.tell()
     return row
 
 
 async def cancel(info: Info, id: ID) -> t.Explanation:
     """End an explanation that waits or runs; it takes effect within seconds and nothing of it is kept."""
-    async with info.context.write() as session:
-        row = await one_to_change(session, t.Explanation, info.context.viewer.scope, key(t.Explanation, id))
-        await jobs.queue.cancel(session, t.Subject.EXPLANATION, row)
-    await info.context.tell()
-    return row
+    return await work.cancel(info.context, t.Subject.EXPLANATION, t.Explanation, id)
 
 
 async def delete(info: Info, id: ID) -> Removal:
     """Delete an explanation with its report; one that runs is stopped."""
-    async with info.context.write() as session:
-        row = await one_to_change(session, t.Explanation, info.context.viewer.scope, key(t.Explanation, id))
-        if not row.status.ended:
-            await jobs.queue.cancel(session, t.Subject.EXPLANATION, row)
-            await session.flush()
-        await session.delete(row)
-    await info.context.tell()
-    return Removal(
-        id=global_id("Explanation", row.id),
-        deleted=True,
-        archived=False,
-        message="the explanation is deleted",
-    )
+    return await work.delete(info.context, t.Subject.EXPLANATION, t.Explanation, id)
 
 
 async def explanation(info: Info, id: ID) -> t.Explanation:
@@ -208,21 +179,7 @@ def _told(event: t.Event, sign: str, adapter: TypeAdapter[Told]) -> Told | None:
 def _part(
     info: Info, first: int, after: str | None, asked: ExplanationFilter, order: ExplanationOrder
 ) -> Slice[t.Explanation]:
-    wanted = {
-        "model_id": key(t.Model, asked.model_id, at="model_id") if asked.model_id else None,
-        "dataset_id": key(t.Dataset, asked.dataset_id, at="dataset_id") if asked.dataset_id else None,
-        "status": asked.status,
-        "kind": asked.kind,
-    }
-    where = tuple((column, "is", value) for column, value in wanted.items() if value is not None)
-    return Slice(
-        table=t.Explanation,
-        scope=info.context.viewer.scope,
-        order=ORDERS[order],
-        first=first,
-        after=after,
-        where=where,
-    )
+    return work.part(info.context, t.Explanation, first, after, order, **vars(asked))
 
 
 def _same(before: t.Explanation, now: t.Explanation) -> t.Explanation:
@@ -237,12 +194,8 @@ def _same(before: t.Explanation, now: t.Explanation) -> t.Explanation:
 _OPTIONS = TypeAdapter(ExplanationOptions)
 
 
-def _check(signature: Signature | None, dataset: t.Dataset, row: t.Explanation) -> None:
+def _check(signature: Signature, dataset: t.Dataset, row: t.Explanation) -> None:
     """Refuse now, in words, what could only fail later."""
-    if signature is None:
-        raise Conflict(
-            "the model has no file that is ready, so it cannot be asked; upload one with uploadModel"
-        )
     if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
         raise Conflict(f"the dataset is {dataset.status}, an explanation needs one that is completed")
     with within("options"):

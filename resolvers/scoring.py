@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import strawberry
 from pydantic import TypeAdapter
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 from sqlmodel import col
@@ -17,7 +16,7 @@ from strawberry import ID
 import db.tables as t
 import jobs.queue
 from auth.permissions import Permission
-from db.errors import Conflict, NotFound
+from db.errors import Conflict
 from db.notify import woken
 from db.owned import one, owned
 from db.session import Scope
@@ -27,6 +26,7 @@ from engine.models.prediction import GivenRow, Predicted, Scoring, added, checke
 from engine.models.signature import Signature
 from engine.tables import TableFormat, TableProfile
 from engine.tables.names import no_column
+from resolvers import work
 from resolvers.context import Context, Info
 from resolvers.ids import key
 from resolvers.lists import ORDERS, ListOrder
@@ -122,11 +122,7 @@ async def predict(
             if (kept.model_id, _plain(kept.rows)) != (row.model_id, _plain(given)):
                 raise Conflict("this idempotencyKey was used for other rows; take a new one")
             return kept
-        await jobs.queue.room(session, t.Prediction, scope)
-        try:
-            await jobs.queue.start(session, t.Subject.PREDICTION, row)
-        except IntegrityError:
-            raise NotFound("the model was deleted a moment ago") from None
+        await work.begin(session, t.Subject.PREDICTION, row, scope, "the model was deleted a moment ago")
     await context.tell()
     return await _ended(context, row)
 
