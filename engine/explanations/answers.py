@@ -78,6 +78,11 @@ def predicted(scorer: Scorer, scores: Numbers) -> list[str]:
     return [scorer.signature.classes[place] for place in np.argmax(scores, axis=1)]
 
 
+def row_named(row: int | None) -> str:
+    """A row as a sentence begins with it."""
+    return "The given row" if row is None else f"Row {row}"
+
+
 def text(value: object) -> str | None:
     """A value of a row as a person reads it; None is missing."""
     if value is None or value is pd.NA or value is pd.NaT:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from engine.explanations.answers import Answer, chosen, every
-from engine.explanations.options import ExplanationOptions
+from engine.explanations.options import ExplanationOptions, Perturbation
 from engine.explanations.report import Background
 from engine.models.scorer import Inside, Numbers, Scorer
 from engine.values import Count, Tell, silent
@@ -41,6 +41,12 @@ class Case:
         return self.scorer.inside()
 
     @cached_property
+    def encoded_background(self) -> Numbers:
+        """The background as the core sees it; asked for only where the structure is known."""
+        assert self.inside is not None  # noqa: S101
+        return self.inside.encode(self.background)
+
+    @cached_property
     def scores(self) -> Numbers:
         """(rows, classes) or (rows, 1): what the model says of the rows."""
         return self.scorer.scores(self.rows)
@@ -63,6 +69,17 @@ class Case:
     def seconds(self) -> float:
         """Spent so far."""
         return perf_counter() - self.started
+
+    @property
+    def by_paths(self) -> bool:
+        """Whether path-dependent values are asked for, which need no background."""
+        return self.options.perturbation is Perturbation.PATH_DEPENDENT
+
+    def game(self) -> tuple[Perturbation, Background | None]:
+        """What a report of Shapley values says of the game they are of."""
+        if self.by_paths:
+            return Perturbation.PATH_DEPENDENT, None
+        return Perturbation.INTERVENTIONAL, self.stated()
 
     def stated(self) -> Background:
         """What the report says of the background."""

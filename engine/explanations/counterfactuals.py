@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
 from engine.errors import InvalidInput
-from engine.explanations.answers import predicted, text
+from engine.explanations.answers import predicted, row_named, text
 from engine.explanations.case import Case
 from engine.explanations.options import AllowedChange, ExplanationKind
 from engine.explanations.report import ChangedValue, Counterfactual, Explained, ExplanationMethod
@@ -364,7 +364,7 @@ def _scale(column: "pd.Series[Any]") -> float:
 
 
 def _sentence(found: Counterfactual) -> str:
-    where = "The given row" if found.row is None else f"Row {found.row}"
+    where = row_named(found.row)
     changes = " and ".join(
         f"{each.feature} were {each.after} instead of {'missing' if each.before is None else each.before}"
         for each in found.changes

@@ -13,7 +13,6 @@ from engine.errors import InvalidInput
 from engine.explanations.case import Case
 from engine.explanations.gap_report import FeatureGap, GapExplanation
 from engine.explanations.means import welch
-from engine.explanations.options import Perturbation
 from engine.explanations.pieces import in_pieces, one_answer
 from engine.explanations.ways import way_for
 from engine.fairness.membership import Membership
@@ -105,7 +104,7 @@ def gap(
     total = sum(each.difference for each in features)
     shown = features[: case.options.max_features]
     scores = theirs.scores[:, answers[0].place]
-    paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
+    perturbation, background = case.game()
     return GapExplanation(
         attribute=groups.attribute,
         group=names[0],
@@ -125,11 +124,11 @@ def gap(
         method=way.method,
         exact=way.exact,
         why=why,
-        perturbation=Perturbation.PATH_DEPENDENT if paths else Perturbation.INTERVENTIONAL,
-        background=None if paths else case.stated(),
+        perturbation=perturbation,
+        background=background,
         evaluations=Count(evaluations + len(at)),
         seconds=theirs.seconds,
-        notes=(WHAT_IT_IS, *(() if paths else (GIVEN_BACKGROUND,)), *groups.notes),
+        notes=(WHAT_IT_IS, *(() if case.by_paths else (GIVEN_BACKGROUND,)), *groups.notes),
     )
 
 

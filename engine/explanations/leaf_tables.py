@@ -29,6 +29,10 @@ PART_BYTES = 64 << 20
 """Of the tables of pairs that are held at a time."""
 
 
+class DoesNotFit(ValueError):
+    """An ensemble whose tables would be too large, or that lacks what they are made of."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LeafTables:
     """The tables of one ensemble in one game."""
@@ -52,11 +56,12 @@ class LeafTables:
             background: (rows, columns) encoded, NaN missing; all rows count alike. None: path-dependent.
 
         Raises:
-            ValueError: the ensemble does not fit, or the background has no rows.
+            DoesNotFit: the ensemble has no tables; says why, as a sentence without its end.
+            ValueError: the background has no rows.
         """
         found = _fitting(ensemble, players, path_dependent=background is None)
         if isinstance(found, str):
-            raise ValueError(found)
+            raise DoesNotFit(found)
         scales, nodes, groups = found
         if background is not None and len(background) == 0:
             raise ValueError("the background has no rows")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.explanations.answers import predicted, text
+from engine.explanations.answers import predicted, row_named, text
 from engine.explanations.case import Case
 from engine.explanations.lime_fit import Fit, fit
 from engine.explanations.lime_samples import Neighbourhood, drawn, readings
@@ -115,7 +115,7 @@ def _stability(fits: list[Fit]) -> float:
 
 
 def _sentence(row: RowExplanation) -> str:
-    where = "The given row" if row.row is None else f"Row {row.row}"
+    where = row_named(row.row)
     first = row.attributions[0]
     faith = "all points get the same answer" if row.fidelity is None else f"fidelity R2 {row.fidelity:.2f}"
     return f"{where}: {first.condition} weighs {first.attribution:+.3g} ({faith})."

@@ -1,5 +1,7 @@
 """Rows that have some features of one row and the others of background rows: what a model is asked about."""
 
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,6 +26,11 @@ class Mixer:
         self.evaluations = 0
         self._scorer = scorer
         self._answer = answer
+
+    @cached_property
+    def alone(self) -> Numbers:
+        """(background rows,): scores of the background itself."""
+        return self.score(self.background)
 
     def score(self, rows: pd.DataFrame) -> Numbers:
         """(rows,): the answer that is explained."""

@@ -9,7 +9,7 @@ from pandas.api.types import is_numeric_dtype
 
 from engine.explanations.answers import text
 from engine.explanations.case import Case
-from engine.explanations.options import ExplanationKind, Perturbation
+from engine.explanations.options import ExplanationKind
 from engine.explanations.pieces import in_pieces, one_answer
 from engine.explanations.report import (
     Dependence,
@@ -43,7 +43,7 @@ def explained(case: Case) -> Explained:
     values = np.concatenate(pieces)
     importances = ranked(case, values)
     shown = importances[: case.options.max_features]
-    asked_paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
+    perturbation, background = case.game()
     return Explained(
         kind=ExplanationKind.GLOBAL,
         method=way.method,
@@ -52,8 +52,8 @@ def explained(case: Case) -> Explained:
         summary=_summary(shown, len(values), explainer.unit),
         unit=explainer.unit,
         explained_class=answers[0].name,
-        perturbation=Perturbation.PATH_DEPENDENT if asked_paths else Perturbation.INTERVENTIONAL,
-        background=None if asked_paths else case.stated(),
+        perturbation=perturbation,
+        background=background,
         rows_used=Count(len(values)),
         seconds=case.seconds,
         evaluations=Count(evaluations),

@@ -13,12 +13,16 @@ PIECE_ROWS = 10_000
 
 
 def in_pieces(
-    explainer: Explainer, rows: pd.DataFrame, answers: Sequence[Answer]
+    explainer: Explainer,
+    rows: pd.DataFrame,
+    answers: Sequence[Answer],
+    first: int = FIRST_ROWS,
+    piece: int = PIECE_ROWS,
 ) -> Iterator[tuple[int, Attributions]]:
     """A few rows, then many at a time: how many are done, and what was found of the last ones."""
     done = 0
     while done < len(rows):
-        end = min(len(rows), done + (PIECE_ROWS if done else FIRST_ROWS))
+        end = min(len(rows), done + (piece if done else first))
         yield end, explainer.attributions(rows.iloc[done:end], answers[done:end])
         done = end
 

@@ -53,12 +53,11 @@ def values(mixer: Mixer, row: pd.DataFrame, pairs: int, generator: np.random.Gen
     """Estimate the interventional Shapley values of one row."""
     features = len(mixer.names)
     own = float(mixer.score(row)[0])
-    alone = mixer.score(mixer.background)
     stand_ins = np.repeat(np.arange(mixer.rows), pairs)
     at_once = max(1, BLOCK // (2 * max(1, features - 1)))
     found = np.concatenate(
         [
-            _pair_values(mixer, row, stand_ins[start : start + at_once], own, alone, generator)
+            _pair_values(mixer, row, stand_ins[start : start + at_once], own, generator)
             for start in range(0, len(stand_ins), at_once)
         ]
     )
@@ -72,7 +71,6 @@ def _pair_values(
     row: pd.DataFrame,
     stand_ins: NDArray[np.intp],
     own: float,
-    alone: Numbers,
     generator: np.random.Generator,
 ) -> Numbers:
     """(pairs, features): what each feature changed on the way, on average over there and back."""
@@ -85,7 +83,7 @@ def _pair_values(
         scores = mixer.mixed(
             row, known.reshape(-1, features), np.repeat(stand_ins, max(0, features - 1))
         ).reshape(len(stand_ins), features - 1)
-        path = np.column_stack([alone[stand_ins], scores, np.full(len(stand_ins), own)])
+        path = np.column_stack([mixer.alone[stand_ins], scores, np.full(len(stand_ins), own)])
         np.put_along_axis(changes := np.empty_like(total), way, np.diff(path, axis=1), axis=1)
         total += changes
     return total / 2

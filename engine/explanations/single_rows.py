@@ -1,15 +1,15 @@
 """SHAP values of single rows, and the rows of a report."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from engine.explanations.answers import Answer, predicted, text
+from engine.explanations.answers import Answer, predicted, row_named, text
 from engine.explanations.case import Case
-from engine.explanations.options import ExplanationKind, Perturbation
+from engine.explanations.options import ExplanationKind
+from engine.explanations.pieces import in_pieces
 from engine.explanations.report import Attribution, Explained, RowExplanation
 from engine.explanations.ways import Attributions, way_for
 from engine.models.scorer import Numbers
@@ -25,16 +25,14 @@ def explained(case: Case) -> Explained:
     way, explainer, why = way_for(case)
     rows: list[RowExplanation] = []
     evaluations = 0
-    for start, end in pairwise(_pieces(len(case.rows))):
-        part = case.rows.iloc[start:end]
-        answers = case.answers[start:end]
-        found = explainer.attributions(part, answers)
+    for done, found in in_pieces(explainer, case.rows, case.answers, FIRST_ROWS, PIECE_ROWS):
+        start = len(rows)
         evaluations += found.evaluations
-        rows += told(case, part, start, answers, found)
-        _tell(case, rows[start:], len(rows) / len(case.rows), explainer.unit, first=start == 0)
+        rows += told(case, case.rows.iloc[start:done], start, case.answers[start:done], found)
+        _tell(case, rows[start:], done / len(case.rows), explainer.unit, first=start == 0)
     one = case.answers[0].name
     same = all(answer.name == one for answer in case.answers)
-    asked_paths = case.options.perturbation is Perturbation.PATH_DEPENDENT
+    perturbation, background = case.game()
     return Explained(
         kind=ExplanationKind.SHAP,
         method=way.method,
@@ -45,8 +43,8 @@ def explained(case: Case) -> Explained:
         else f"{len(rows):,} rows were explained; {most_often(rows)}",
         unit=explainer.unit,
         explained_class=one if same else None,
-        perturbation=Perturbation.PATH_DEPENDENT if asked_paths else Perturbation.INTERVENTIONAL,
-        background=None if asked_paths else case.stated(),
+        perturbation=perturbation,
+        background=background,
         rows_used=Count(len(rows)),
         seconds=case.seconds,
         evaluations=Count(evaluations),
@@ -111,7 +109,7 @@ def strongest(
 
 def sentence(row: RowExplanation, unit: str) -> str:
     """What an explanation of a row says, in plain words."""
-    where = "The given row" if row.row is None else f"Row {row.row}"
+    where = row_named(row.row)
     said = f"{where} is answered {row.predicted!r}"
     if row.explained_class is not None:
         said += f" ({row.prediction:.3g} for {row.explained_class!r})"
@@ -129,8 +127,3 @@ def most_often(rows: Sequence[RowExplanation]) -> str:
     """Which feature came first in how many rows."""
     firsts = pd.Series([row.attributions[0].feature for row in rows if row.attributions]).value_counts()
     return f"{firsts.index[0]} moved {firsts.iloc[0]:,} of them most."
-
-
-def _pieces(rows: int) -> list[int]:
-    """Where pieces of rows start and the last one ends: a small one first, for whoever waits."""
-    return [0, *range(min(FIRST_ROWS, rows), rows, PIECE_ROWS), rows] if rows else [0]

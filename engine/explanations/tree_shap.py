@@ -50,7 +50,7 @@ class TreeShap:
         return summed
 
 
-def why_not(ensemble: Ensemble, players: NDArray[np.intp], *, path_dependent: bool) -> str | None:
+def why_not(ensemble: Ensemble, *, path_dependent: bool) -> str | None:
     """Why shap cannot serve, as a sentence without its end; None where it can."""
     if len(ensemble.sets):
         return CATEGORIES

@@ -12,15 +12,15 @@ from engine.errors import InvalidInput
 from engine.explanations import enumeration, linear, sampling
 from engine.explanations.answers import Answer
 from engine.explanations.case import Case
-from engine.explanations.leaf_tables import LeafTables, fits
+from engine.explanations.leaf_tables import DoesNotFit, LeafTables
 from engine.explanations.mixing import Mixer
-from engine.explanations.options import Perturbation
 from engine.explanations.report import ExplanationMethod
 from engine.models.ensemble import Ensemble, Link
 from engine.models.scorer import Inside, Linear, Numbers
 
 SCORES = "probability"
 VALUES = "value of the model"
+Players = NDArray[np.intp]
 NO_PATHS = "Path-dependent values exist for trees that can be read, and this model has none."
 
 
@@ -109,35 +109,42 @@ class Asked:
     ) -> None:
         self._case = case
         self._row_values = row_values
+        self._mixers: dict[Answer, Mixer] = {}
         self.unit = SCORES if case.scorer.signature.classes else VALUES
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
-        mixers = {answer: Mixer(self._case.scorer, answer, self._case.background) for answer in set(answers)}
-        bases = {answer: float(mixer.score(mixer.background).mean()) for answer, mixer in mixers.items()}
+        for answer in set(answers) - self._mixers.keys():
+            self._mixers[answer] = Mixer(self._case.scorer, answer, self._case.background)
+        mixers = [self._mixers[answer] for answer in answers]
+        before = self._evaluations()
+        bases = [float(mixer.alone.mean()) for mixer in mixers]
         values, errors, outputs = [], [], []
-        for i, answer in enumerate(answers):
+        for i, mixer in enumerate(mixers):
             row = rows.iloc[[i]]
-            found, error = self._row_values(mixers[answer], row)
+            found, error = self._row_values(mixer, row)
             values.append(found)
             errors.append(error)
-            outputs.append(float(mixers[answer].score(row)[0]))
+            outputs.append(float(mixer.score(row)[0]))
         drawn = [error for error in errors if error is not None]
         return Attributions(
             values=np.stack(values),
-            bases=np.array([bases[answer] for answer in answers]),
+            bases=np.array(bases),
             outputs=np.array(outputs),
             standard_errors=np.stack(drawn) if len(drawn) == len(errors) else None,
-            evaluations=sum(mixer.evaluations for mixer in mixers.values()),
+            evaluations=self._evaluations() - before,
         )
+
+    def _evaluations(self) -> int:
+        return sum(mixer.evaluations for mixer in self._mixers.values())
 
 
 def _linear(case: Case) -> Explainer | str:
     inside = case.inside
     if inside is None or not isinstance(core := inside.core, Linear):
         return ""
-    if _asks_paths(case):
+    if case.by_paths:
         return NO_PATHS
-    background = inside.encode(case.background)
+    background = case.encoded_background
 
     def values(encoded: Numbers) -> Numbers:
         return linear.values(inside.players, core, encoded, background, len(case.names))
@@ -146,28 +153,34 @@ def _linear(case: Case) -> Explainer | str:
 
 
 def _leaf_tables(case: Case) -> Explainer | str:
-    return _trees(case, lambda core, players, background: LeafTables.built(core, players, background), fits)
+    def made(core: Ensemble, players: Players, background: Numbers | None) -> OfTrees | str:
+        try:
+            return LeafTables.built(core, players, background)
+        except DoesNotFit as reason:
+            return str(reason)
+
+    return _trees(case, made)
 
 
 def _tree_shap(case: Case) -> Explainer | str:
     from engine.explanations import tree_shap  # noqa: PLC0415  # shap takes seconds to load, and is rarely needed
 
-    return _trees(case, tree_shap.TreeShap, tree_shap.why_not)
+    def made(core: Ensemble, players: Players, background: Numbers | None) -> OfTrees | str:
+        reason = tree_shap.why_not(core, path_dependent=background is None)
+        return tree_shap.TreeShap(core, players, background) if reason is None else reason
+
+    return _trees(case, made)
 
 
 def _trees(
-    case: Case,
-    made: Callable[[Ensemble, NDArray[np.intp], Numbers | None], "OfTrees"],
-    why_not: Callable[..., str | None],
+    case: Case, made: "Callable[[Ensemble, Players, Numbers | None], OfTrees | str]"
 ) -> Explainer | str:
     inside = case.inside
     if inside is None or not isinstance(core := inside.core, Ensemble):
         return ""
-    paths = _asks_paths(case)
-    reason = why_not(core, inside.players, path_dependent=paths)
-    if reason is not None:
-        return f"{reason[0].upper()}{reason[1:]}."
-    of = made(core, inside.players, None if paths else inside.encode(case.background))
+    of = made(core, inside.players, None if case.by_paths else case.encoded_background)
+    if isinstance(of, str):
+        return f"{of[0].upper()}{of[1:]}."
 
     def values(encoded: Numbers) -> Numbers:
         found = of.values(encoded)
@@ -191,7 +204,7 @@ class OfTrees(Protocol):
 
 
 def _enumeration(case: Case) -> Explainer | str:
-    if _asks_paths(case):
+    if case.by_paths:
         return NO_PATHS
     features = len(case.names)
     if features > enumeration.MOST_FEATURES:
@@ -203,7 +216,7 @@ def _enumeration(case: Case) -> Explainer | str:
 
 
 def _sampled(case: Case) -> Explainer | str:
-    if _asks_paths(case):
+    if case.by_paths:
         return NO_PATHS
     pairs = sampling.pairs_for(case.options.budget, len(case.names), len(case.background))
     generator = np.random.default_rng(case.options.seed)
@@ -213,10 +226,6 @@ def _sampled(case: Case) -> Explainer | str:
         return found.values, found.standard_errors
 
     return Asked(case, values)
-
-
-def _asks_paths(case: Case) -> bool:
-    return case.options.perturbation is Perturbation.PATH_DEPENDENT
 
 
 WAYS: tuple[Way, ...] = (
