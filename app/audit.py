@@ -5,7 +5,6 @@ What the options mean stands in `engine/fairness/options.py`, how they are read 
 """
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ import app.terminal
 from app.audit_options import bands, check_out, names, number, pairs
 from app.audit_rules import Code, Outcome, Rule, decide, metric_named, rule
 from app.findings import show
-from app.terminal import answering, console, plain, printed, progress
+from app.terminal import answering, as_table, console, plain, printed, progress
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport, Reference, Threshold
 from engine.values import ModelType, Tell, portion, silent
 
@@ -275,14 +274,8 @@ def measured(
     # they bring DuckDB and SciPy, which the other commands do without
     from engine.fairness.analysis import run  # noqa: PLC0415
     from engine.fairness.unused import noted  # noqa: PLC0415
-    from engine.tables.ingest import ingest  # noqa: PLC0415
-    from engine.tables.limits import Limits  # noqa: PLC0415
 
-    if file.is_dir():
-        raise IsADirectoryError(None, "this is a folder; one file is needed", str(file))
-    with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
-        table = Path(folder) / "table.parquet"
-        profile = ingest(file, table, Limits(), portion(tell, 0.0, 0.4)).profile
+    with as_table(file, portion(tell, 0.0, 0.4)) as (table, profile):
         report = run(table, columns, kind, options, portion(tell, 0.4, 1.0), model)
         return noted(report, profile, columns, kind, options, model)
 

@@ -1,7 +1,6 @@
 """The command `fairmind explain`: why a model answers so for a row, or which features matter, without a server."""
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 
 import app.terminal
 from app.audit_options import names
-from app.terminal import answering, console, printed, progress
+from app.terminal import answering, as_table, console, printed, progress
 from app.waterfall import show
 from engine.errors import InvalidInput
 from engine.explanations.options import ExplanationKind, ExplanationOptions, Perturbation
@@ -110,16 +109,11 @@ def explained(
     # they bring numba, scikit-learn and DuckDB, which the other commands do without
     from engine.explanations.asking import ask  # noqa: PLC0415
     from engine.models.formats import opened, recognise  # noqa: PLC0415
-    from engine.tables.ingest import ingest  # noqa: PLC0415
-    from engine.tables.limits import Limits  # noqa: PLC0415
 
-    for file in (model, data):
-        if file.is_dir():
-            raise IsADirectoryError(None, "this is a folder; one file is needed", str(file))
+    if model.is_dir():
+        raise IsADirectoryError(None, "this is a folder; one file is needed", str(model))
     scorer = opened(model, recognise(model), features)
-    with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
-        table = Path(folder) / "table.parquet"
-        profile = ingest(data, table, Limits(), portion(tell, 0.0, 0.3)).profile
+    with as_table(data, portion(tell, 0.0, 0.3)) as (table, profile):
         beyond = next((place for place in options.rows if place >= profile.rows), None)
         if beyond is not None:
             raise InvalidInput(

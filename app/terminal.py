@@ -2,10 +2,12 @@
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 
 import orjson
 import typer
@@ -14,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from engine.errors import EngineError, InvalidInput
+from engine.tables import TableProfile
 from engine.values import Step, Tell
 
 USAGE = 2
@@ -75,6 +78,25 @@ def printed(print_it: Callable[[], object]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def as_table(file: Path, tell: Tell) -> Iterator[tuple[Path, TableProfile]]:
+    """A file of any kind that can be uploaded, read into a Parquet file that is gone with the block.
+
+    Raises:
+        InvalidInput: it is no table.
+        OSError: it cannot be opened, or there is no room for its copy.
+    """
+    # they bring DuckDB, which other commands do without
+    from engine.tables.ingest import ingest  # noqa: PLC0415
+    from engine.tables.limits import Limits  # noqa: PLC0415
+
+    if file.is_dir():
+        raise IsADirectoryError(None, "this is a folder; one file is needed", str(file))
+    with tempfile.TemporaryDirectory(prefix="fairmind-") as folder:
+        table = Path(folder) / "table.parquet"
+        yield table, ingest(file, table, Limits(), tell).profile
 
 
 @contextmanager

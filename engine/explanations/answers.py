@@ -55,10 +55,7 @@ def chosen(scorer: Scorer, name: str | None) -> Answer | None:
             )
         return Answer(place=0, name=None)
     if name is not None:
-        if name not in signature.classes:
-            known = ", ".join(map(repr, signature.classes[:20]))
-            raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=("explained_class",))
-        return Answer(place=signature.classes.index(name), name=name)
+        return Answer(place=signature.place_of(name, ("explained_class",)), name=name)
     if signature.task is Task.BINARY:
         return Answer(place=1, name=signature.classes[1])
     return None

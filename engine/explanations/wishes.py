@@ -57,8 +57,5 @@ def wish_of(case: Case, scores: Numbers) -> Wish:
     if options.wanted_low is not None or options.wanted_high is not None:
         raise InvalidInput("this model gives classes: say which one is wanted", at=("wanted_low",))
     if options.wanted is not None:
-        if options.wanted not in signature.classes:
-            known = ", ".join(map(repr, signature.classes[:20]))
-            raise InvalidInput(f"the model has no class {options.wanted!r}; it has {known}", at=("wanted",))
-        return Wish(place=signature.classes.index(options.wanted))
+        return Wish(place=signature.place_of(options.wanted, ("wanted",)))
     return Wish(place=int(np.argsort(scores)[-2]))  # the next most likely one

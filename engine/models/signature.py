@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
+from engine.errors import InvalidInput
 from engine.values import Count
+
+SHOWN_CLASSES = 20
 
 
 class ModelFormat(StrEnum):
@@ -73,6 +76,17 @@ class Signature:
     """Whether the file carries the names of the features; where it does not, those registered for the model are used."""
     notes: tuple[str, ...] = ()
     """What a person should know of the file, such as names that it does not carry."""
+
+    def place_of(self, name: str, at: tuple[str | int, ...]) -> int:
+        """Place of a class among the scores.
+
+        Raises:
+            InvalidInput: the model has no such class.
+        """
+        if name not in self.classes:
+            known = ", ".join(map(repr, self.classes[:SHOWN_CLASSES]))
+            raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=at)
+        return self.classes.index(name)
 
     @property
     def names(self) -> Sequence[str]:
