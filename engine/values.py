@@ -19,6 +19,14 @@ class ModelType(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A range that holds the true value with the confidence of the report."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """Something worth telling a person who waits: where the work stands, and what is known so far."""
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from engine.errors import InvalidInput, refuse_outside
 from engine.fairness.options import Bands
-from engine.fairness.report import Interval
-from engine.values import Count
+from engine.values import Count, Interval
 
 
 @dataclass(frozen=True, kw_only=True)

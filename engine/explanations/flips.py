@@ -22,11 +22,10 @@ from engine.explanations.means import student
 from engine.explanations.mixing import BLOCK
 from engine.fairness.intervals import wilson
 from engine.fairness.membership import Membership
-from engine.fairness.report import Interval
 from engine.fairness.words import between, number, so_many
 from engine.models.scorer import Numbers, Scorer
 from engine.models.signature import Signature, Task
-from engine.values import Count, Step, Tell, silent
+from engine.values import Count, Interval, Step, Tell, silent
 
 MOST_GROUPS = 20
 """Values that rows are changed to, those with the most rows; pairs grow with their square."""

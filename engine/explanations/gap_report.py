@@ -10,8 +10,7 @@ from engine.errors import InvalidInput
 from engine.explanations.options import ExplanationOptions, Perturbation
 from engine.explanations.report import Background, ExplanationMethod
 from engine.fairness.options import Bands
-from engine.fairness.report import Interval
-from engine.values import Count
+from engine.values import Count, Interval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from engine.fairness.report import Interval
+from engine.values import Interval
 
 Numbers = NDArray[np.float64]
 

@@ -18,9 +18,8 @@ from engine.explanations.report import (
     Importance,
 )
 from engine.explanations.ways import way_for
-from engine.fairness.report import Interval
 from engine.models.scorer import Numbers
-from engine.values import Count, Step
+from engine.values import Count, Interval, Step
 
 MOST_DEPENDENCE = 5
 """Features whose dependence is reported."""

@@ -19,10 +19,9 @@ from engine.explanations.mixing import BLOCK
 from engine.explanations.options import ExplanationKind
 from engine.explanations.performance import Performance
 from engine.explanations.report import Explained, ExplanationMethod, Importance
-from engine.fairness.report import Interval
 from engine.fairness.words import so_many
 from engine.models.scorer import Inside, Numbers
-from engine.values import Count, Step
+from engine.values import Count, Interval, Step
 
 WHY = (
     "Each feature was shuffled over the rows, so that it tells nothing any more, and the loss of performance was measured;"

@@ -8,8 +8,7 @@ from enum import StrEnum
 
 from engine.explanations.options import ExplanationKind, Perturbation
 from engine.explanations.performance import Performance
-from engine.fairness.report import Interval
-from engine.values import Count
+from engine.values import Count, Interval
 
 
 class ExplanationMethod(StrEnum):

@@ -16,7 +16,6 @@ from engine.fairness.report import (
     Finding,
     GroupMetric,
     GroupReport,
-    Interval,
     Limit,
     Method,
     Recommendation,
@@ -25,6 +24,7 @@ from engine.fairness.report import (
     Urgency,
     Verdict,
 )
+from engine.values import Interval
 
 __all__ = [
     "METRICS",

@@ -28,8 +28,9 @@ from engine.errors import InvalidInput
 from engine.fairness.differing import Question, differences
 from engine.fairness.metrics import METRICS, Form, Metric
 from engine.fairness.multiplicity import benjamini_hochberg, holm
-from engine.fairness.report import AttributeReport, BiasReport, Finding, GroupReport, Interval, Verdict
+from engine.fairness.report import AttributeReport, BiasReport, Finding, GroupReport, Verdict
 from engine.fairness.words import SAME, between, capital, joined, number, plural
+from engine.values import Interval
 
 GOOD = frozenset({"1", "true", "yes"})
 """Ways to write a favourable value that mean the same."""

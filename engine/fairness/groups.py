@@ -10,10 +10,10 @@ from engine.fairness.intervals import Floats, katz, newcombe, wilson
 from engine.fairness.metrics import QUANTITIES, counted, measured, of_class
 from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Curve, Numbers, Quantity, Share, Statistic
-from engine.fairness.report import GroupMetric, GroupReport, Interval
+from engine.fairness.report import GroupMetric, GroupReport
 from engine.fairness.tables import Places, Table
 from engine.fairness.words import joined, so_many
-from engine.values import Count
+from engine.values import Count, Interval
 
 PILOT = 200
 """Draws behind the interval of a quantity that has no formula."""

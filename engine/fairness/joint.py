@@ -7,8 +7,8 @@ import numpy as np
 
 from engine.fairness.balances import BALANCES
 from engine.fairness.metrics import Form, MetricSpec
-from engine.fairness.report import Interval
 from engine.fairness.sides import Side
+from engine.values import Interval
 
 RATIOS = (Form.RATIO, Form.AGAINST_REFERENCE, *BALANCES)
 """Forms of which small values are unfair."""

@@ -15,7 +15,7 @@ from engine.fairness.joint import detectable, driving, interval_of, value_of
 from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
 from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Curve, Numbers
-from engine.fairness.report import Finding, Interval, Verdict
+from engine.fairness.report import Finding, Verdict
 from engine.fairness.settling import HARDLY, least_rows, rows_to_find, rows_to_settle
 from engine.fairness.sides import Side, studentised
 from engine.fairness.tables import Table
@@ -30,7 +30,7 @@ from engine.fairness.words import (
     undefined,
     verdict_reason,
 )
-from engine.values import Count
+from engine.values import Count, Interval
 
 
 def verdict(interval: Interval | None, fair: float, limit: float) -> Verdict:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from engine.fairness.intervals import Floats, wilson
 from engine.fairness.neighbours import NEIGHBOURS, Indexes, Links
-from engine.fairness.report import AlikePair, Interval
-from engine.values import Count
+from engine.fairness.report import AlikePair
+from engine.values import Count, Interval
 
 WORST = 10
 ROUNDING = 1e-9

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from engine.fairness.metrics import AnalysisType, Metric
 from engine.fairness.quantity import Quantity
-from engine.values import Count, ModelType
+from engine.values import Count, Interval, ModelType
 
 
 class Verdict(StrEnum):
@@ -22,14 +22,6 @@ class Verdict(StrEnum):
     """The whole interval is unacceptable."""
     INSUFFICIENT_EVIDENCE = "insufficient_evidence"
     """There is too little data for the question; nothing is concluded."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A range that holds the true value with the confidence of the report."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from engine.fairness.metrics import Metric
 from engine.fairness.of_scores import LAYERS, Layer, auc, auc_variance
 from engine.fairness.options import BiasOptions
 from engine.fairness.quantity import Cells, Numbers
-from engine.fairness.report import Finding, Interval
+from engine.fairness.report import Finding
 from engine.fairness.rules import (
     LOSS,
     Aim,
@@ -35,6 +35,7 @@ from engine.fairness.rules import (
     unlabelled,
 )
 from engine.fairness.tables import Places, Table
+from engine.values import Interval
 
 CLOSED = 0.25
 """Share of what a gap lies beyond its limit that a remedy closes at least; ours."""

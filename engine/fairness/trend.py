@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from engine.fairness.metrics import Metric
-from engine.fairness.report import BiasReport, Interval, Verdict
+from engine.fairness.report import BiasReport, Verdict
+from engine.values import Interval
 
 MOST_HEADLINES = 1000
 """Of one report; findings on single attributes come first, then the worst crossings."""

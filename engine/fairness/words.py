@@ -6,8 +6,9 @@ from math import isclose, isnan
 
 from engine.fairness.metrics import METRICS, QUANTITIES, Form, Metric, MetricSpec
 from engine.fairness.quantity import Quantity
-from engine.fairness.report import Exclusion, Finding, Interval, Verdict
+from engine.fairness.report import Exclusion, Finding, Verdict
 from engine.fairness.severity import weight
+from engine.values import Interval
 
 EXAMPLES = 3
 SAME = 1e-12
