@@ -15,13 +15,11 @@ def values(
     Source: Strumbelj and Kononenko, 2014; also Lundberg and Lee, 2017, corollary 1.
     """
     away = encoded - background.mean(axis=0)
-    margins = len(core.intercept)
-    found = np.zeros((len(encoded), features, margins))
     own = len(players) == features and bool((players == np.arange(features)).all())
-    for margin in range(margins):
-        parts = away * core.weights[margin]
-        if own:
-            found[:, :, margin] = parts
-        else:
-            np.add.at(found[:, :, margin].T, players, parts.T)
+    parts: Numbers = np.moveaxis(away * core.weights[:, np.newaxis], 0, -1)
+    if own:
+        return parts
+    found = np.zeros((len(encoded), features, len(core.intercept)))
+    for column, player in enumerate(players):
+        found[:, player] += parts[:, column]
     return found

@@ -88,16 +88,26 @@ class Structured:
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
         encoded = self._inside.encode(rows)
-        values = self._values(encoded)
-        margins = self._inside.core.margins(encoded)
-        constants = [
-            1.0 if self._inside.core.link is Link.COMPLEMENT and answer.place == 0 else 0.0
-            for answer in answers
-        ]
+        values, margins = self._values(encoded), self._inside.core.margins(encoded)
+        places = np.fromiter((answer.place for answer in answers), np.intp, len(answers))
+        distinct, first = np.unique(places, return_index=True)
+        found = [self._one(answers[i], values, margins) for i in first]
+        if len(found) == 1:
+            return found[0]
+        which = np.searchsorted(distinct, places), np.arange(len(places))
         return Attributions(
-            values=np.stack([answer.of_margins(values[i]) for i, answer in enumerate(answers)]),
-            bases=np.array([answer.of_margins(self._base) for answer in answers]) + constants,
-            outputs=np.array([answer.of_margins(margins[i]) for i, answer in enumerate(answers)]) + constants,
+            values=np.stack([one.values for one in found])[which],
+            bases=np.stack([one.bases for one in found])[which],
+            outputs=np.stack([one.outputs for one in found])[which],
+        )
+
+    def _one(self, answer: Answer, values: Numbers, margins: Numbers) -> Attributions:
+        """Of all rows, each for the same answer."""
+        constant = float(self._inside.core.link is Link.COMPLEMENT and answer.place == 0)
+        return Attributions(
+            values=answer.of_margins(values),
+            bases=np.full(len(values), answer.of_margins(self._base) + constant),
+            outputs=answer.of_margins(margins) + constant,
         )
 
 
