@@ -7,12 +7,20 @@ from rich.text import Text
 
 from app.terminal import plain
 from engine.explanations.options import ExplanationKind
-from engine.explanations.report import Agreement, Counterfactual, Explained, Importance, RowExplanation
+from engine.explanations.report import (
+    Agreement,
+    Counterfactual,
+    Explained,
+    Importance,
+    Interaction,
+    RowExplanation,
+)
 from engine.fairness.words import number, plural
 
 BAR = 30
 """Characters of the longest bar."""
 MOST_ROWS = 10
+MOST_PAIRS = 3
 UP, DOWN = "red", "blue"
 """As shap's pictures have it: what moves the answer up, and what moves it down."""
 
@@ -32,10 +40,13 @@ def show(report: Explained, name: str, console: Console) -> None:
         console.print(f"[dim]{len(report.rows) - MOST_ROWS:,} more rows: --json has all[/]")
     if report.importances:
         console.print(_bars(report))
+    for pair in (report.interactions or ())[:MOST_PAIRS]:
+        if pair.strength:
+            console.print(_together(pair))
     for found in report.counterfactuals:
         console.print(_changes(found))
-    for pair in report.agreement:
-        console.print(_agreed(pair))
+    for each in report.agreement:
+        console.print(_agreed(each))
     for line in _basis(report):
         console.print(f"[dim]{plain(line)}[/]", soft_wrap=True)
 
@@ -82,6 +93,12 @@ def _sure(each: Importance) -> str:
     if each.interval is None:
         return number(each.importance)
     return plain(f"{number(each.importance)} [{number(each.interval.low)}, {number(each.interval.high)}]")
+
+
+def _together(pair: Interaction) -> str:
+    return plain(
+        f"  {pair.first} and {pair.second} together, beyond what each does alone: {number(pair.strength)}"
+    )
 
 
 def _changes(found: Counterfactual) -> str:

@@ -1,6 +1,5 @@
 """Which features matter over many rows: mean absolute Shapley values, and how they run with the features' values."""
 
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,9 @@ from pandas.api.types import is_numeric_dtype
 
 from engine.explanations.answers import text
 from engine.explanations.case import Case
+from engine.explanations.means import student
 from engine.explanations.options import ExplanationKind
+from engine.explanations.pairs import interactions
 from engine.explanations.pieces import in_pieces, one_answer
 from engine.explanations.report import (
     Dependence,
@@ -43,6 +44,7 @@ def explained(case: Case) -> Explained:
     importances = ranked(case, values)
     shown = importances[: case.options.max_features]
     perturbation, background = case.game()
+    pairs = interactions(case, explainer, answers[0], [each.feature for each in shown])
     return Explained(
         kind=ExplanationKind.GLOBAL,
         method=way.method,
@@ -61,6 +63,9 @@ def explained(case: Case) -> Explained:
             dependence(case, each.feature, values[:, list(case.names).index(each.feature)])
             for each in shown[:MOST_DEPENDENCE]
         ),
+        interactions=None if pairs is None else pairs[0],
+        interactions_why=way.pairs,
+        interactions_rows=None if pairs is None else Count(pairs[1]),
         largest_additivity_error=worst,
     )
 
@@ -74,20 +79,11 @@ def ranked(case: Case, values: Numbers) -> tuple[Importance, ...]:
         Importance(
             feature=case.names[j],
             importance=float(means[j]),
-            interval=interval(size[:, j], case.options.confidence),
+            interval=student(size[:, j], case.options.confidence),
             mean=float(signed[j]),
         )
         for j in order
     )
-
-
-def interval(values: Numbers, confidence: float) -> Interval | None:
-    """Of a mean, by its standard error over rows; None of one row."""
-    if len(values) < 2:
-        return None
-    mean = float(values.mean())
-    away = NormalDist().inv_cdf((1 + confidence) / 2) * float(values.std(ddof=1)) / len(values) ** 0.5
-    return Interval(low=mean - away, high=mean + away)
 
 
 def dependence(case: Case, feature: str, values: Numbers) -> Dependence:
@@ -119,7 +115,7 @@ def _point(case: Case, part: "pd.Series[Any]", values: Numbers) -> DependencePoi
         high=MISSING if nothing else text(high) or MISSING,
         rows=Count(len(of_part)),
         mean=float(of_part.mean()),
-        interval=interval(of_part, case.options.confidence),
+        interval=student(of_part, case.options.confidence),
     )
 
 

@@ -129,7 +129,13 @@ class Interaction:
     first: str
     second: str
     strength: float
-    """Mean absolute Shapley interaction value of the pair, both halves together, in the report's unit."""
+    """Mean absolute Shapley interaction value of the pair, both halves together, in the report's unit; 0 where both
+    simply add up."""
+    interval: Interval | None = None
+    """Of the strength, from how rows differ; null of one row."""
+    mean: float | None = None
+    """Mean signed value: positive where both together move the answer further up than what each does alone
+    adds up to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +200,13 @@ class ExplanationReport:
     """Rows that the model was asked to score on the way; 0 where its structure was enough."""
     importances: tuple[Importance, ...] = ()
     dependence: tuple[Dependence, ...] = ()
-    interactions: tuple[Interaction, ...] = ()
+    interactions: tuple[Interaction, ...] | None = None
+    """All pairs of the eight features that matter most over many rows, the strongest first; null where the method gives
+    none."""
+    interactions_why: str | None = None
+    """What makes them exact, or why there are none; null for kinds that look at no pairs."""
+    interactions_rows: Count | None = None
+    """Rows that they are means over: at most 10,000 of those used, drawn with the seed."""
     counterfactuals: tuple[Counterfactual, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     performance: Performance | None = None

@@ -4,6 +4,7 @@ The values of all columns that a feature is made of are added up: they are those
 category may be known.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ class TreeShap:
         for column, player in enumerate(self._players):
             summed[:, player] += found[:, column]
         return summed
+
+    def interactions(self, encoded: Numbers, chosen: Sequence[int]) -> None:
+        """None: shap has them for single columns and in one of the two games."""
 
 
 def why_not(ensemble: Ensemble, *, path_dependent: bool) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +49,11 @@ class Explainer(Protocol):
         """Shapley values of the rows, each for its answer."""
         ...
 
+    def pairs(self, rows: pd.DataFrame, answer: Answer, chosen: Sequence[int]) -> Numbers | None:
+        """(rows, pairs): Shapley interaction indices of the chosen features, in the order of `itertools.combinations`;
+        None where the method gives none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
@@ -59,6 +65,8 @@ class Way:
     """The explainer, or why the method does not serve this case, in words; "" where nobody would expect that it did."""
     why: str
     """Why its numbers can be believed, in words."""
+    pairs: str
+    """The same of its interactions of two features, or why it gives none."""
 
 
 def way_for(case: Case) -> tuple[Way, Explainer, str]:
@@ -80,10 +88,17 @@ def way_for(case: Case) -> tuple[Way, Explainer, str]:
 class Structured:
     """Attributions in the units of a core whose structure is known."""
 
-    def __init__(self, inside: Inside, values: "Callable[[Numbers], Numbers]", base: Numbers) -> None:
+    def __init__(
+        self,
+        inside: Inside,
+        values: "Callable[[Numbers], Numbers]",
+        base: Numbers,
+        pairs: "Callable[[Numbers, Sequence[int]], Numbers | None]",
+    ) -> None:
         self._inside = inside
         self._values = values
         self._base = base
+        self._pairs = pairs
         self.unit = inside.core.link.unit
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
@@ -109,6 +124,10 @@ class Structured:
             bases=np.full(len(values), answer.of_margins(self._base) + constant),
             outputs=answer.of_margins(margins) + constant,
         )
+
+    def pairs(self, rows: pd.DataFrame, answer: Answer, chosen: Sequence[int]) -> Numbers | None:
+        found = self._pairs(self._inside.encode(rows), chosen)
+        return None if found is None else answer.of_margins(found)
 
 
 class Asked:
@@ -144,6 +163,9 @@ class Asked:
             evaluations=self._evaluations() - before,
         )
 
+    def pairs(self, rows: pd.DataFrame, answer: Answer, chosen: Sequence[int]) -> Numbers | None:
+        return None
+
     def _evaluations(self) -> int:
         return sum(mixer.evaluations for mixer in self._mixers.values())
 
@@ -159,7 +181,10 @@ def _linear(case: Case) -> Explainer | str:
     def values(encoded: Numbers) -> Numbers:
         return linear.values(inside.players, core, encoded, background, len(case.names))
 
-    return Structured(inside, values, core.margins(background).mean(axis=0))
+    def pairs(encoded: Numbers, chosen: Sequence[int]) -> Numbers:
+        return np.zeros((len(encoded), comb(len(chosen), 2), len(core.intercept)))
+
+    return Structured(inside, values, core.margins(background).mean(axis=0), pairs)
 
 
 def _leaf_tables(case: Case) -> Explainer | str:
@@ -197,7 +222,7 @@ def _trees(
         unused = len(case.names) - found.shape[1]  # features behind the last one that the trees look at
         return np.pad(found, ((0, 0), (0, unused), (0, 0)))
 
-    return Structured(inside, values, of.base)
+    return Structured(inside, values, of.base, of.interactions)
 
 
 class OfTrees(Protocol):
@@ -210,6 +235,10 @@ class OfTrees(Protocol):
 
     def values(self, encoded: Numbers) -> Numbers:
         """(rows, columns) to (rows, players, margins)."""
+        ...
+
+    def interactions(self, encoded: Numbers, chosen: Sequence[int]) -> Numbers | None:
+        """(rows, pairs of chosen players, margins); None where it knows none."""
         ...
 
 
@@ -244,24 +273,28 @@ WAYS: tuple[Way, ...] = (
         exact=True,
         ready=_linear,
         why="The model is a weighted sum, so Shapley values have a closed form.",
+        pairs="In a weighted sum features add up, so each interaction is 0 by construction.",
     ),
     Way(
         method=ExplanationMethod.TREE_LEAF_TABLES,
         exact=True,
         ready=_leaf_tables,
         why="The model is a sum of trees, whose Shapley values follow exactly from a table for each group of leaves.",
+        pairs="Interactions follow exactly from the same leaves, over the rows that they are means of.",
     ),
     Way(
         method=ExplanationMethod.TREE_SHAP,
         exact=True,
         ready=_tree_shap,
         why="The model is a sum of trees, whose Shapley values the shap package computes exactly.",
+        pairs="Interactions are computed from leaf tables alone, and those of these trees would be too large.",
     ),
     Way(
         method=ExplanationMethod.ENUMERATION,
         exact=True,
         ready=_enumeration,
         why="All coalitions of the features were tried, each with every background row.",
+        pairs="Interactions are computed for trees and weighted sums alone; this model can only be asked.",
     ),
     Way(
         method=ExplanationMethod.SAMPLED_PERMUTATIONS,
@@ -269,5 +302,6 @@ WAYS: tuple[Way, ...] = (
         ready=_sampled,
         why="Orders of the features were drawn in antithetic pairs, equally many for each background row;"
         " standard errors say how far the values may be off.",
+        pairs="Interactions are computed for trees and weighted sums alone; this model can only be asked.",
     ),
 )

@@ -17,6 +17,7 @@ READ = """query ($id: ID!) { explanation(id: $id) { status error kind
     background { rows ofRows seed sha256 } largestAdditivityError performance performanceValue notes
     importances { feature importance interval { low high } mean }
     dependence { feature points { low high rows mean } }
+    interactions { first second strength interval { low high } } interactionsWhy interactionsRows
     counterfactuals { row predicted prediction distance changes { feature before after } }
     agreement { first second rankCorrelation sameSign sharedTop } } } }"""
 FOLLOW = """subscription ($id: ID!) { explanationProgress(id: $id) {
@@ -95,6 +96,8 @@ async def test_the_other_kinds_answer_too(explain):
     assert whole["report"]["rowsUsed"] == 300
     assert whole["report"]["importances"][0]["feature"] == "income"
     assert whole["report"]["dependence"][0]["feature"] == "income"
+    assert len(whole["report"]["interactions"]) == 3  # pairs of three features
+    assert whole["report"]["interactionsRows"] == 300
     other = await explain("COUNTERFACTUAL", rows=[0], changes=[{"feature": "income"}])
     (change,) = other["report"]["counterfactuals"][0]["changes"]
     assert change["feature"] == "income"

@@ -34,6 +34,7 @@ def test_without_a_row_the_features_that_matter_are_shown(files):
     said = explain(*files, "--sample", 200)
     assert said.exit_code == 0, said.output
     assert "mean |SHAP|, log-odds" in said.stdout
+    assert "income and age together, beyond what each does alone: " in said.stdout
 
 
 def test_json_holds_the_whole_report(files):

@@ -245,7 +245,7 @@ def test_importance_over_rows_is_the_mean_absolute_value_with_an_interval_and_de
     assert first.feature == "a"
     assert first.importance == pytest.approx(away.mean())
     assert first.mean == pytest.approx(0, abs=1e-9)
-    half = 1.959964 * away.std(ddof=1) / 20
+    half = 1.965927 * away.std(ddof=1) / 20
     assert (first.interval.low, first.interval.high) == pytest.approx(
         (away.mean() - half, away.mean() + half)
     )
