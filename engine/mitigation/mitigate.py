@@ -1,0 +1,140 @@
+"""The door: a model, rows with labels and groups, and a constraint; a new model's file and what it brings.
+
+    report = mitigate(tell, scorer, parts, options, target)
+
+It belongs in a child that is kept in: it trains whatever the model's file holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skops.io
+
+from engine.errors import InvalidInput
+from engine.fairness.membership import Membership, membership
+from engine.mitigation.candidates import candidates
+from engine.mitigation.learner import Decisions, Learner, favored
+from engine.mitigation.measuring import Ground, choose
+from engine.mitigation.options import MitigationOptions, refuse_untrainable
+from engine.mitigation.report import MitigationReport
+from engine.mitigation.splitting import Places
+from engine.mitigation.usable import usable
+from engine.mitigation.wording import notes, summary
+from engine.models import skops_file
+from engine.models.rows import Sample, count, frame
+from engine.models.scorer import Scorer
+from engine.models.sklearn_scorer import SklearnScorer
+from engine.tables.part import Part
+from engine.values import Step, Tell, portion, silent
+
+SAME = 1e-9
+"""How far scores of the file may be from those of the model it was written from."""
+READ, TRAINED = 0.1, 0.9
+"""Shares of the work that are done then."""
+
+
+def mitigate(
+    tell: Tell, scorer: Scorer, parts: Sequence[Part], options: MitigationOptions, target: Path
+) -> MitigationReport:
+    """Train a model again under a constraint, and write the best one as a skops file.
+
+    Raises:
+        InvalidInput: the model cannot be trained again, or the rows do not allow it; `at` names the option.
+    """
+    tell(Step(stage="reading rows", fraction=0.0, message="Reading the rows, their labels and their groups"))
+    groups, total = membership(parts, options.attribute, options.bands), count(parts)
+    drawn = Sample(rows=options.sample_rows, seed=options.seed)
+    rows = frame(parts, list(dict.fromkeys([*scorer.signature.names, options.label])), drawn)
+    of = groups.taken(rows.index.to_numpy())
+    report, made = mitigated(scorer, rows, of, options, portion(tell, READ, 1.0), total - len(rows))
+    write(made, rows, target)
+    return report
+
+
+def mitigated(
+    scorer: Scorer,
+    rows: pd.DataFrame,
+    groups: Membership,
+    options: MitigationOptions,
+    tell: Tell = silent,
+    not_drawn: int = 0,
+) -> tuple[MitigationReport, SklearnScorer]:
+    """The same on rows that are read, without writing: what it brings, and the new model.
+
+    Args:
+        rows: at least the model's features and the label.
+        groups: of each row.
+        not_drawn: rows of the dataset that are not among these.
+    """
+    refuse_untrainable(scorer.signature)
+    if not isinstance(scorer, SklearnScorer):
+        raise InvalidInput("only scikit-learn models can be trained again", at=("model_id",))
+    options.check(scorer.signature)
+    signature = scorer.signature
+    favorable = 1 if options.favorable is None else signature.classes.index(options.favorable)
+    used = usable(rows[options.label], groups, signature, options, favorable, not_drawn)
+    rows = rows.iloc[used.places]
+    training, selection, held_out = (
+        used.splits.training,
+        used.splits.selection,
+        used.splits.held_out,
+    )
+    learner = Learner(scorer, rows.iloc[training], used.truth[training], favorable, options.seed)
+    named = [used.names[group] for group in used.groups[training]]
+    trained = candidates(learner, named, options, portion(tell, 0.0, TRAINED))
+    tell(Step(stage="measuring", fraction=TRAINED, message="Measuring the models on rows they have not seen"))
+
+    def ground(places: Places) -> Ground:
+        return Ground(names=used.names, groups=used.groups[places], truth=used.truth[places], options=options)
+
+    def decide(made: SklearnScorer, places: Places) -> Decisions:
+        return favored(made, rows.iloc[places], favorable)
+
+    models = {number: learner.scorer_of(model) for number, model in trained}
+    on, off = ground(selection), ground(held_out)
+    curve = choose(
+        [on.candidate(number, decide(made, selection)) for number, made in models.items()],
+        options.constraint_weight,
+    )
+    best = next(each.number for each in curve if each.chosen)
+    report = MitigationReport(
+        summary="",
+        constraint=options.constraint,
+        metric=options.metric,
+        attribute=options.attribute,
+        label=options.label,
+        favorable=signature.classes[favorable],
+        rows=used.counted,
+        before=off.measures(decide(scorer, held_out)),
+        retrained=off.measures(decide(models[0], held_out)),
+        mitigated=off.measures(decide(models[best], held_out)),
+        candidates=curve,
+        changed=best != 0,
+        confidence=options.confidence,
+        seed=options.seed,
+    )
+    said = notes(report, options, signature, used.small, groups.notes)
+    return replace(report, summary=summary(report), notes=said), models[best]
+
+
+def write(made: SklearnScorer, rows: pd.DataFrame, target: Path) -> None:
+    """Write a model as a skops file that our own reader opens and that gives the same scores.
+
+    Raises:
+        InvalidInput: it cannot be written, or what is read back is another model.
+    """
+    try:
+        skops.io.dump(made.estimator, target)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  # estimators may hold anything
+        raise InvalidInput(
+            f"the new model cannot be written as a skops file ({type(error).__name__})"
+        ) from None
+    again = skops_file.opened(target, None if made.named else list(made.columns))
+    same = (again.signature.names, again.signature.classes) == (made.signature.names, made.signature.classes)
+    if not same or np.abs(again.scores(rows) - made.scores(rows)).max() > SAME:
+        raise InvalidInput("the new model does not answer alike when it is read back from its file")
