@@ -106,6 +106,7 @@ def furnished(chosen: Settings) -> House:
         max_file_size=chosen.max_file_size,
         scratch=swept(chosen.data / "incoming"),
         lake=chosen.lake,
+        outbound=chosen.outbound,
     )
 
 

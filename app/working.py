@@ -27,6 +27,7 @@ def workshop(chosen: Settings) -> Workshop:
         children=children,
         crew=_crew(chosen, children),
         lake=chosen.lake,
+        outbound=chosen.outbound,
         blobs=Blobs.at(chosen.datasets, chosen.storage_options),
         place=swept(chosen.data / "scratch"),
     )

@@ -1,4 +1,4 @@
-"""Children that touch what a stranger made: less memory and time, no network, no other program.
+"""Children that touch what a stranger made: less memory and time, no network unless they are to call, no other program.
 
 On Linux (x86-64 and arm64) a seccomp filter refuses, from then on and for good, whatever opens a socket, starts or
 looks into another process, or raises a limit; a machine that has no such filter does not do the work. Elsewhere
@@ -12,7 +12,7 @@ import platform
 import resource
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.errors import EngineError
@@ -28,7 +28,7 @@ class NotConfined(EngineError):
 
 @dataclass(frozen=True, kw_only=True)
 class Confinement:
-    """What a child may take that opens the file of a model."""
+    """What a child may take that opens the file of a model, or asks one elsewhere."""
 
     memory_bytes: int = 4 * GIB
     """Of address space, libraries included."""
@@ -38,7 +38,12 @@ class Confinement:
     """By the clock."""
     files: int = 256
     """Open at once."""
+    through: Collection[str] = ()
+    """System calls that it may make although they are in the table below."""
 
+
+CALLS = ("socket", "connect")
+"""What calling another server takes, the resolver included; waiting to be called is another thing (`bind`, `listen`)."""
 
 _REFUSED: Mapping[str, tuple[int | None, int | None]] = {
     "socket": (41, 198),
@@ -127,7 +132,7 @@ def confine(confinement: Confinement) -> None:
     spent = int(used.ru_utime + used.ru_stime)
     _limit(resource.RLIMIT_CPU, spent + confinement.cpu_s, _GRACE_S)
     if sys.platform == "linux":
-        _filter()
+        _filter(confinement.through)
 
 
 def _limit(what: int, value: int, grace: int = 0) -> None:
@@ -136,13 +141,13 @@ def _limit(what: int, value: int, grace: int = 0) -> None:
     resource.setrlimit(what, (min(value, hard), hard))
 
 
-def _filter() -> None:
+def _filter(through: Collection[str] = ()) -> None:
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         raise NotConfined(
             f"models cannot be opened on this machine ({platform.machine()}): no filter of system calls is known for it"
         )
-    program = b"".join(_program(machine, os.getpid()))
+    program = b"".join(_program(machine, os.getpid(), through))
     content = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(content))
     system = ctypes.CDLL(None, use_errno=True)
@@ -155,7 +160,7 @@ def _filter() -> None:
         )
 
 
-def _program(machine: _Machine, pid: int) -> Iterator[bytes]:
+def _program(machine: _Machine, pid: int, through: Collection[str]) -> Iterator[bytes]:
     """The filter in the kernel's own language: each check is followed by what is returned when it holds."""
     yield _step(_LOAD, _AUDIT)
     yield _step(_EQUAL, machine.audit, skip=1)
@@ -163,9 +168,9 @@ def _program(machine: _Machine, pid: int) -> Iterator[bytes]:
     yield _step(_LOAD, _NUMBER)
     yield from _refuse(_AT_LEAST, _X32, errno.ENOSYS)
     yield from _refuse(_EQUAL, _CLONE3, errno.ENOSYS)  # its flags cannot be read: libraries then take clone
-    for numbers in _REFUSED.values():
+    for name, numbers in _REFUSED.items():
         number = numbers[machine.column]
-        if number is not None:
+        if number is not None and name not in through:
             yield from _refuse(_EQUAL, number, errno.EPERM)
     yield from _only(machine.clone, 0, _ANY_BIT, _CLONE_THREAD)
     yield from _only(machine.kill, 0, _EQUAL, pid)

@@ -12,7 +12,7 @@ from engine.explanations.report import ExplanationReport, RowExplanation
 from engine.tables.part import Part
 from engine.values import Tell
 from jobs.attempt import Attempt
-from jobs.models import Gone, ModelFile, kept_in, model_file, parts_of, within_reach
+from jobs.models import Gone, Openable, kept_in, model_file, parts_of, within_reach
 from jobs.work import Workshop
 
 Made = tuple[ExplanationReport, tuple[RowExplanation, ...]]
@@ -40,7 +40,7 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
 
 
 def explain(
-    tell: Tell, file: ModelFile, parts: Sequence[Part], kind: ExplanationKind, options: ExplanationOptions
+    tell: Tell, file: Openable, parts: Sequence[Part], kind: ExplanationKind, options: ExplanationOptions
 ) -> Made:
     """The whole computation, in a child."""
     found = ask(tell, file.open(), parts, kind, options)

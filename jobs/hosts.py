@@ -3,7 +3,7 @@
 import http.client
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
 
 from engine.errors import InvalidInput
@@ -88,6 +88,11 @@ class Outbound:
     """File of certificates that are trusted besides the system's."""
     bounds: Bounds = field(default_factory=Bounds)
 
+    def only(self, target: Target) -> "Outbound":
+        """As little of it as calls to one address need: a child is not told what opens other hosts."""
+        token = self.tokens.get(target.entry)
+        return replace(self, hosts=(target.entry,), tokens={target.entry: token} if token else {})
+
     def target(self, url: str) -> Target:
         """Hold an address against the list, without any network.
 
@@ -108,7 +113,8 @@ class Outbound:
         entry = next((each for each in listed if each in self.hosts), None)
         if entry is None:
             raise InvalidInput(
-                f"this server does not call {short(host)} at port {port}; its operator can add it to OUTBOUND_HOSTS",
+                f"this server does not call {short(host)} at port {port};"
+                f" its operator can add {listed[-1]} to OUTBOUND_HOSTS",
                 at=("url",),
             )
         target = Target(secure=secure, host=host, port=port, path=found["path"].rstrip("/"), entry=entry)

@@ -1,13 +1,14 @@
-"""What every job with a model's file needs: the file, the rows, and a child that is kept in.
+"""What every job with a model needs: its file or the way to it, the rows, and a child that is kept in.
 
-Such a child reaches no network: rows that lie in a store are copied for it by another one, which never opens the file.
+Such a child reaches no network, unless the model is served elsewhere: rows that lie in a store are copied for it by
+another one, which never opens the file.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import undefer
@@ -28,11 +29,10 @@ from engine.tables.parts import Lake
 from engine.values import Count, Tell
 from jobs.attempt import Attempt
 from jobs.confinement import Confinement
+from jobs.endpoint import ModelElsewhere
 from jobs.work import Workshop, compute
 
 Result = TypeVar("Result")
-
-WITHIN = Confinement()
 
 
 class Gone(EngineError):
@@ -48,37 +48,46 @@ class ModelFile:
     names: tuple[str, ...]
     """Of its features as registered, for files without names."""
     signature: Signature
+    within: ClassVar[Confinement] = Confinement()
 
     def open(self) -> Scorer:
         """Only in a child that is kept in."""
         return opened(self.path, self.format, self.names)
 
 
+Openable = ModelFile | ModelElsewhere
+
+
 @asynccontextmanager
-async def model_file(attempt: Attempt, workshop: Workshop, model_id: UUID | None) -> AsyncIterator[ModelFile]:
-    """The file of a model as a child can open it.
+async def model_file(attempt: Attempt, workshop: Workshop, model_id: UUID | None) -> AsyncIterator[Openable]:
+    """A model as a child can open it.
 
     Raises:
-        Gone: it has none that was read, or is gone.
+        Gone: it has neither file nor endpoint that was tried, or is gone.
+        InvalidInput: its endpoint is at an address that is no longer called.
     """
     query = owned(t.Artifact, attempt.scope).where(col(t.Artifact.model_id) == model_id)
-    found = await attempt.rows(query.options(undefer(t.Artifact.signature)))  # type: ignore[arg-type]  # a column
-    if not found or found[0].signature is None or found[0].blob is None:
-        raise Gone("the model has no file any more that could be asked")
-    models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == model_id))
-    signature = found[0].signature
-    async with workshop.file(found[0].blob) as path:
-        yield ModelFile(
-            path=path,
-            format=signature.format,
-            names=models[0].features if models else (),
-            signature=signature,
-        )
+    columns = undefer(t.Artifact.signature), undefer(t.Artifact.endpoint)  # type: ignore[arg-type]  # of a class
+    found = await attempt.rows(query.options(*columns))
+    signature, endpoint, blob = (
+        (found[0].signature, found[0].endpoint, found[0].blob) if found else (None, None, None)
+    )
+    if signature is not None and endpoint is not None:
+        yield ModelElsewhere.at(endpoint, workshop.outbound)
+    elif signature is not None and blob is not None:
+        models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == model_id))
+        names = models[0].features if models else ()
+        async with workshop.file(blob) as path:
+            yield ModelFile(path=path, format=signature.format, names=names, signature=signature)
+    else:
+        raise Gone("the model has neither file nor endpoint any more that could be asked")
 
 
-async def kept_in(attempt: Attempt, workshop: Workshop, work: Callable[..., Result], *args: Any) -> Result:
-    """Run `work(tell, *args)`, which opens a model's file, in a child that is kept in."""
-    return await compute(attempt, workshop, work, *args, within=WITHIN)
+async def kept_in(
+    attempt: Attempt, workshop: Workshop, work: Callable[..., Result], model: Openable, *args: Any
+) -> Result:
+    """Run `work(tell, model, *args)`, which opens the model, in a child that is kept in as it needs."""
+    return await compute(attempt, workshop, work, model, *args, within=model.within)
 
 
 @asynccontextmanager
@@ -112,7 +121,7 @@ async def within_reach(
 async def scored(
     attempt: Attempt,
     workshop: Workshop,
-    file: ModelFile,
+    file: Openable,
     dataset: t.Dataset,
     scoring: Scoring,
     folder: Path,
@@ -135,7 +144,7 @@ def copied(tell: Tell, parts: Sequence[Part], names: Sequence[str], target: Path
     engine.models.rows.copy(parts, names, target)
 
 
-def score(tell: Tell, file: ModelFile, parts: Sequence[Part], target: Path) -> Count:
+def score(tell: Tell, file: Openable, parts: Sequence[Part], target: Path) -> Count:
     return engine.models.scoring.score(file.open(), parts, target, tell)
 
 

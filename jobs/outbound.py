@@ -149,7 +149,7 @@ class Line:
         raise problem
 
     def _no(self, what: str) -> NoAnswer:
-        return NoAnswer(f"{short(self.target.host)} {what}")
+        return NoAnswer(f"{short(self.target.authority)} {what}")
 
 
 class _Wire:

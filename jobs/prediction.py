@@ -6,7 +6,7 @@ from engine.models.rows import given
 from engine.models.scoring import answers
 from engine.values import Tell
 from jobs.attempt import Attempt
-from jobs.models import ModelFile, kept_in, model_file
+from jobs.models import Openable, kept_in, model_file
 from jobs.work import Workshop
 
 
@@ -19,7 +19,7 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     await attempt.complete(f"Answered {len(found):,} rows", answers=found)
 
 
-def answer(tell: Tell, file: ModelFile, rows: tuple[GivenRow, ...]) -> tuple[Predicted, ...]:
+def answer(tell: Tell, file: Openable, rows: tuple[GivenRow, ...]) -> tuple[Predicted, ...]:
     scorer = file.open()
     frame = given([row.by_feature() for row in rows], scorer.signature)
     return answers(scorer.scores(frame), scorer.signature)

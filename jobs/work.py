@@ -18,6 +18,7 @@ from engine.values import Step
 from jobs.attempt import Attempt, Lost
 from jobs.children import ChildFailed, Children
 from jobs.confinement import Confinement
+from jobs.hosts import Outbound
 from jobs.parts import Crew
 
 Result = TypeVar("Result")
@@ -40,6 +41,8 @@ class Workshop:
     """Where the parts of datasets are read."""
     lake: Lake = field(default_factory=Lake)
     """Where datasets by reference may lie."""
+    outbound: Outbound = field(default_factory=Outbound)
+    """Where models may be that are served elsewhere."""
 
     @contextlib.asynccontextmanager
     async def file(self, key: str) -> AsyncIterator[Path]:

@@ -1,10 +1,13 @@
-"""The files of models: on their way in, and what was found in them."""
+"""The files of models on their way in, models that are served elsewhere, and what was found of both."""
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 import strawberry
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from sqlmodel.sql.expression import SelectOfScalar
@@ -17,16 +20,15 @@ from auth.permissions import Permission, Viewer
 from db.errors import Conflict
 from db.owned import one, one_to_change, own, owned
 from db.session import Scope
-from engine.errors import InvalidInput
-from engine.models.signature import Signature
+from engine.errors import InvalidInput, within
+from engine.models.endpoint import Endpoint
+from engine.models.signature import TASKS, ModelFormat, Signature, Task
 from engine.values import Count, ModelType
 from resolvers.context import Context, Info
 from resolvers.ids import key
-from resolvers.incoming import Asked, Received, UploadTicket, sent_along, take_in, ticket
+from resolvers.incoming import Asked, Received, UploadTicket, sent_along, store, take_in, ticket
 from resolvers.incoming import cancel as cancel_row
 from resolvers.models import NewModel, add, made
-
-WITH_FILES = (ModelType.CLASSIFICATION, ModelType.REGRESSION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,16 @@ class NewArtifact:
     model_id: ID | None = None
     model: NewModel | None = None
     """Registered in the same moment as the file is stored; without features, those that the file names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEndpoint:
+    """A model that is served elsewhere: one that is registered and has no file yet, or one to register with it."""
+
+    endpoint: Endpoint
+    model_id: ID | None = None
+    model: NewModel | None = None
+    """Registered in the same moment; without features, those that are declared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,31 +63,51 @@ class AskedArtifact(Asked):
     model_id: UUID
     """Of the model that is there, or of the one to register."""
     model: NewModel | None
+    task: Task | None = None
+    """What it answers, where that is declared; a file says it when it is opened."""
 
     @classmethod
-    def checked(cls, input: NewArtifact, idempotency_key: str | None, viewer: Viewer) -> "AskedArtifact":
+    def checked(
+        cls, input: NewArtifact | NewEndpoint, idempotency_key: str | None, viewer: Viewer
+    ) -> "AskedArtifact":
         if (input.model_id is None) == (input.model is None):
             raise InvalidInput("give modelId or model, one of them", at=("model_id",))
         if input.model is not None:
-            made(viewer, input.model)  # refused now, not when the file is there
-            _refuse_without_files(input.model.type)
-        return cls(
+            with within("model"):
+                made(viewer, input.model)  # refused now, not when the file is there
+        asked = cls(
             id=uuid4(),
             idempotency_key=jobs.queue.checked_key(idempotency_key),
             model_id=uuid4() if input.model_id is None else key(t.Model, input.model_id, at="model_id"),
             model=input.model,
+            task=input.endpoint.task if isinstance(input, NewEndpoint) else None,
         )
+        if input.model is not None:
+            asked.refuse_kind(input.model.type)
+        return asked
 
     def row(self, viewer: Viewer, file: Received, upload: str) -> t.Artifact:
+        return self._row(viewer, sha256=file.sha256, bytes=Count(file.bytes), upload=upload)
+
+    def row_elsewhere(self, viewer: Viewer, endpoint: Endpoint) -> t.Artifact:
+        """The row for a model that is served elsewhere."""
+        content = _ENDPOINT.dump_json(endpoint)
+        return self._row(
+            viewer,
+            sha256=hashlib.sha256(content).hexdigest(),
+            bytes=Count(len(content)),
+            format=ModelFormat.ENDPOINT,
+            endpoint=endpoint,
+        )
+
+    def _row(self, viewer: Viewer, **found: Any) -> t.Artifact:
         return t.Artifact(
             id=self.id,
             organization_id=viewer.organization_id,
             created_by_id=viewer.user_id,
             idempotency_key=self.idempotency_key,
             model_id=self.model_id,
-            sha256=file.sha256,
-            bytes=Count(file.bytes),
-            upload=upload,
+            **found,
         )
 
     def same(self, before: t.Artifact, row: t.Artifact) -> bool:
@@ -87,7 +119,7 @@ class AskedArtifact(Asked):
             return  # whatever is there now may be what it made
         if self.model is None:
             model = await one(session, t.Model, scope, self.model_id)
-            _refuse_without_files(model.type)
+            self.refuse_kind(model.type)
             _refuse_second(await session.scalar(_of(scope, self.model_id)))
 
     async def beside(self, session: AsyncSession, viewer: Viewer, row: t.Artifact) -> None:
@@ -98,12 +130,26 @@ class AskedArtifact(Asked):
         locked = _of(viewer.scope, self.model_id).with_for_update()
         before = await session.scalar(locked)  # before the model, as by the job that ends
         model = await one_to_change(session, t.Model, viewer.scope, self.model_id)
-        _refuse_without_files(model.type)
+        self.refuse_kind(model.type)
         before = before or await session.scalar(locked)  # another one may have come while we waited
         _refuse_second(before)
         if before is not None:
             await session.delete(before)
             await session.flush()
+
+    def refuse_kind(self, type: ModelType) -> None:
+        if type not in TASKS:
+            raise InvalidInput(
+                f"a {type} model cannot have a file or an endpoint; only {' and '.join(TASKS)} models have one"
+            )
+        if self.task is not None and self.task not in TASKS[type]:
+            raise InvalidInput(
+                f"the model is registered as {type} and its endpoint is declared as {self.task}",
+                at=("endpoint", "task"),
+            )
+
+
+_ENDPOINT = TypeAdapter(Endpoint)
 
 
 async def upload(
@@ -123,13 +169,27 @@ async def request_upload(info: Info, input: NewArtifact, idempotency_key: str | 
     return ticket(info.context, await _checked(info.context, input, idempotency_key))
 
 
+async def register_endpoint(info: Info, input: NewEndpoint, idempotency_key: str | None = None) -> t.Artifact:
+    """Give a model that is served elsewhere its endpoint, which is asked over the network; `progress` follows the first question.
+
+    Its host must be among those that the operator lists in OUTBOUND_HOSTS; what lets this server in there is theirs
+    to set too (OUTBOUND_TOKENS). An endpoint that does not answer as it is declared fails the artifact in words.
+    """
+    context = info.context
+    asked = await _checked(context, input, idempotency_key)
+    context.house.outbound.target(input.endpoint.url)  # refused now; where its name leads, the job will see
+    row = asked.row_elsewhere(context.viewer, input.endpoint)
+    used = "the model was given a file or an endpoint a moment ago"
+    return await store(context, t.Subject.ARTIFACT, row, asked.same, asked.beside, used)
+
+
 async def cancel(info: Info, id: ID) -> t.Artifact:
-    """End the reading of a model's file that waits or runs; the file is not kept."""
+    """End the reading of a model's file, or the first question to an endpoint, that waits or runs; nothing is kept."""
     return await cancel_row(info.context, t.Subject.ARTIFACT, t.Artifact, id)
 
 
 async def of_model(model: strawberry.Parent[t.Model], info: Info) -> t.Artifact | None:
-    """Its file and what was found in it; null while it has none."""
+    """Its file or endpoint and what was found of it; null while it has none."""
     context = info.context
 
     async def load(models: list[UUID]) -> list[t.Artifact | None]:
@@ -144,12 +204,20 @@ async def of_model(model: strawberry.Parent[t.Model], info: Info) -> t.Artifact 
 
 
 async def signature(artifact: strawberry.Parent[t.Artifact], info: Info) -> Signature | None:
-    """What it takes and what it gives, once the file is read."""
+    """What it takes and what it gives, once the file is read or the endpoint has answered."""
     kept: Signature | None = await info.context.large(artifact, "signature")
     return kept
 
 
-async def _checked(context: Context, input: NewArtifact, idempotency_key: str | None) -> AskedArtifact:
+async def endpoint(artifact: strawberry.Parent[t.Artifact], info: Info) -> Endpoint | None:
+    """Where and how it is asked, of a model that is served elsewhere; what it takes and gives is its `signature`."""
+    kept: Endpoint | None = await info.context.large(artifact, "endpoint", asked=True)
+    return kept
+
+
+async def _checked(
+    context: Context, input: NewArtifact | NewEndpoint, idempotency_key: str | None
+) -> AskedArtifact:
     asked = AskedArtifact.checked(input, idempotency_key, context.viewer)
     async with context.read() as session:
         await asked.ready(session, context.viewer)
@@ -162,11 +230,5 @@ def _of(scope: Scope, model: UUID) -> SelectOfScalar[t.Artifact]:
 
 def _refuse_second(before: t.Artifact | None) -> None:
     if before is not None and before.status not in (t.Status.FAILED, t.Status.CANCELLED):
-        raise Conflict("this model has a file already; register a new version of it for another one")
-
-
-def _refuse_without_files(type: ModelType) -> None:
-    if type not in WITH_FILES:
-        raise InvalidInput(
-            f"the file of a {type} model cannot be read; only {' and '.join(WITH_FILES)} models have one"
-        )
+        had = "an endpoint" if before.format is ModelFormat.ENDPOINT else "a file"
+        raise Conflict(f"this model has {had} already; register a new version of it for another one")

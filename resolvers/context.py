@@ -26,6 +26,7 @@ from db.owned import Row, owned
 from db.session import Database, when_back
 from db.tables import Status, Worked
 from engine.tables.parts import Lake
+from jobs.hosts import Outbound
 from resolvers.paging import Page, Slice, count, counts, sliced
 
 LONGEST_SILENCE_S = 30.0
@@ -46,6 +47,8 @@ class House:
     """A folder for files on the way in."""
     lake: Lake = field(default_factory=Lake)
     """Where datasets by reference may lie."""
+    outbound: Outbound = field(default_factory=Outbound)
+    """Where models may be that are served elsewhere."""
     seats: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, SEATS))
     """Requests that are answered at once; the rest wait at the door, where waiting holds nothing."""
 
@@ -139,12 +142,15 @@ class Context:
         row: Row | None = await self._loader(table, load).load(id)
         return row
 
-    async def large(self, row: Worked, column: str) -> Any:
+    async def large(self, row: Worked, column: str, *, asked: bool = False) -> Any:
         """What a row keeps in a large column, read now that it is asked for; one query however many rows ask.
 
         Only completed work has any, and that never changes: so it fits the row, whenever that was read.
+
+        Args:
+            asked: it is not what the work made but what was asked for, and so there from the start.
         """
-        if row.status is not Status.COMPLETED:
+        if row.status is not Status.COMPLETED and not asked:
             return None
         table = type(row)
 

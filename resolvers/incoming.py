@@ -165,7 +165,7 @@ async def store(
         before = await jobs.queue.asked_before(session, table, scope, row.idempotency_key)
         if before is not None:
             if not same(before, row):
-                raise Conflict("this idempotencyKey was used for another file; take a new one")
+                raise Conflict("this idempotencyKey was used for something else; take a new one")
             return before
         await jobs.queue.room(session, table, scope)
         await beside(session, context.viewer, row)

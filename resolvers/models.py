@@ -96,7 +96,7 @@ def card_completeness(model: strawberry.Parent[t.Model]) -> CardCompleteness:
 
 
 async def of_artifact(artifact: strawberry.Parent[t.Artifact], info: Info) -> t.Model | None:
-    """The model whose file it is."""
+    """The model whose file or endpoint it is."""
     return await info.context.one(t.Model, artifact.model_id)
 
 

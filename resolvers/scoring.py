@@ -23,7 +23,7 @@ from db.session import Scope
 from engine.errors import InvalidInput, within
 from engine.models.matching import MismatchKind, ModelFit, fit
 from engine.models.prediction import GivenRow, Predicted, Scoring, added, checked
-from engine.models.signature import Signature
+from engine.models.signature import ModelFormat, Signature
 from engine.tables import TableFormat, TableProfile
 from engine.tables.names import no_column
 from resolvers import work
@@ -181,9 +181,10 @@ async def _artifact(session: AsyncSession, scope: Scope, model_id: ID) -> t.Arti
     query = owned(t.Artifact, scope).where(col(t.Artifact.model_id) == model.id)
     found: t.Artifact | None = await session.scalar(query.options(undefer(t.Artifact.signature)))  # type: ignore[arg-type]  # a column
     if found is None:
-        raise Conflict("the model has no file; give it one with uploadModel")
+        raise Conflict("the model has no file; give it one with uploadModel or registerEndpoint")
     if found.status is not t.Status.COMPLETED or found.signature is None:
-        raise Conflict(f"the file of the model is {found.status}; a model can be asked when it is completed")
+        what = "endpoint" if found.format is ModelFormat.ENDPOINT else "file"
+        raise Conflict(f"the model's {what} is {found.status}; it can be asked when that is completed")
     return found
 
 

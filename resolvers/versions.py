@@ -27,12 +27,13 @@ from resolvers.paging import USUAL_PAGE, Page, Slice
 
 @dataclass(frozen=True, kw_only=True)
 class ModelComparison:
-    """Two models side by side: what their files take and give, and what their latest analyses on the same dataset found."""
+    """Two models side by side: what they take and give, and what their latest analyses on the same dataset found."""
 
     signatures: SignatureComparison
     bytes_before: Count
     bytes_after: Count
     same_file: bool
+    """Or the same endpoint; what is served there may have changed meanwhile."""
     fairness: ReportComparison | None
     """Of the latest completed analyses, one of each model, that ask the same question of the same dataset."""
     fairness_reason: str | None
@@ -79,7 +80,9 @@ async def _file(context: Context, id: ID, at: str) -> t.Artifact:
         query = owned(t.Artifact, scope).where(col(t.Artifact.model_id) == model.id)
         found: t.Artifact | None = await session.scalar(query.options(undefer(t.Artifact.signature)))  # type: ignore[arg-type]  # a column
     if found is None or found.signature is None:
-        raise Conflict(f"the model {at} has no file that was read; only models with one can be compared")
+        raise Conflict(
+            f"the model {at} has no file or endpoint that was read; only models with one can be compared"
+        )
     return found
 
 

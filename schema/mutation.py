@@ -32,6 +32,9 @@ class Mutation:
     request_model_upload: UploadTicket | None = door(
         resolvers.artifacts.request_upload, allow=Permission.MODEL_WRITE
     )
+    register_endpoint: Artifact | None = door(
+        resolvers.artifacts.register_endpoint, allow=Permission.MODEL_WRITE
+    )
     cancel_model_upload: Artifact | None = door(resolvers.artifacts.cancel, allow=Permission.MODEL_WRITE)
     predict: Prediction | None = door(resolvers.scoring.predict, allow=Permission.ANALYSIS_CREATE)
 

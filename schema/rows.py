@@ -31,6 +31,7 @@ from engine.explanations.report import Counterfactual, ExplanationReport, Import
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
+from engine.models.endpoint import Answers, EndpointProtocol, Tensors
 from engine.models.prediction import Predicted
 from engine.models.signature import ModelFormat, Signature
 from engine.tables import ColumnProfile, TableFormat
@@ -286,15 +287,32 @@ class ModelCard:
     licence: str
 
 
+@strawberry.type
+class ArtifactEndpoint:
+    """Where and how a model is asked that is served elsewhere, as it was declared."""
+
+    url: str
+    protocol: EndpointProtocol
+    model_name: str | None
+    model_version: str | None
+    answers: Answers | None
+    tensors: Tensors
+    input_tensor: str
+    output_tensor: str | None
+
+
 @face(t.Artifact)
 class Artifact(Job, Node):
     format: ModelFormat | None
-    """Known once the file is read."""
+    """Known once the file is read; ENDPOINT from the start."""
+    endpoint: ArtifactEndpoint | None = computed(resolvers.artifacts.endpoint)
     sha256: str
+    """Of the file, or of what was declared of the endpoint."""
     bytes: Count
+    """Size of the file, or of what was declared."""
     signature: Signature | None = computed(resolvers.artifacts.signature)
     tried: str | None
-    """What it answered to a row that was made up, in words; the file is scored with once before it is accepted."""
+    """What it answered to a row that was made up, in words; it is asked once before it is accepted."""
     model: "Model | None" = door(resolvers.models.of_artifact, allow=Permission.MODEL_READ)
 
 

@@ -11,6 +11,7 @@ import engine.fairness as f
 import engine.fairness.comparison as c
 import engine.models.card as k
 import engine.models.comparison as x
+import engine.models.endpoint as q
 import engine.models.matching as g
 import engine.models.prediction as y
 import engine.models.signature as s
@@ -54,6 +55,9 @@ CHOICES = (
     s.ModelFormat,
     s.FeatureType,
     s.Task,
+    q.EndpointProtocol,
+    q.Tensors,
+    q.Answers,
     g.MismatchKind,
     k.CardPart,
     e.ColumnType,
@@ -122,6 +126,9 @@ INPUTS = (
     d.DatasetFilter,
     m.NewModel,
     a.NewArtifact,
+    q.DeclaredFeature,
+    q.Endpoint,
+    a.NewEndpoint,
     m.ModelChanges,
     d.DatasetChanges,
     b.AnalysisFilter,
@@ -139,6 +146,8 @@ NAMES: dict[type, str] = {
     s.Task: "ModelTask",
     s.Feature: "ModelFeature",
     s.Signature: "ModelSignature",
+    q.Tensors: "EndpointTensors",
+    q.Answers: "EndpointAnswers",
 }
 """Classes whose own names say too little outside of their package."""
 

@@ -37,6 +37,17 @@ STRUCTURE = ("Connection", "Edge")
 FEW = 3
 """Rows of each page on a way of several lists: what lies below a page is paid for once for each row."""
 
+MEANT: dict[str, dict[str, Any]] = {
+    "EndpointInput": {
+        "url": "https://models.example",
+        "protocol": "MLFLOW",
+        "task": "BINARY",
+        "features": [{"name": "race"}],
+        "classes": ["no", "yes"],
+    }
+}
+"""Values for inputs whose fields must fit together, which those made up by their types alone do not."""
+
 Place = tuple[str | int, ...]
 
 
@@ -223,6 +234,8 @@ def _value(kind: GraphQLInputType, at: Place, ids: dict[Place, str]) -> Any:
         return _value(kind.of_type, at, ids)
     if isinstance(kind, GraphQLList):
         return [_value(kind.of_type, (*at, 0), ids)]
+    if kind.name in MEANT:
+        return MEANT[kind.name]
     if isinstance(kind, GraphQLInputObjectType):
         return {
             name: _value(field.type, (*at, name), ids)

@@ -52,7 +52,7 @@ class Subject(StrEnum):
     DATASET = "dataset"
     ANALYSIS = "analysis"
     ARTIFACT = "artifact"
-    """The file of a model."""
+    """The file of a model, or where it is served."""
     PREDICTION = "prediction"
     EXPLANATION = "explanation"
 

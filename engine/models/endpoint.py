@@ -24,7 +24,7 @@ class EndpointProtocol(StrEnum):
     KSERVE_V2 = "kserve_v2"
     """The Open Inference Protocol: `POST /v2/models/NAME/infer`, as KServe, MLServer, Triton and Seldon speak it."""
     MLFLOW = "mlflow"
-    """`POST /invocations` with `dataframe_split`, as `mlflow models serve`, Databricks and SageMaker speak it."""
+    """`POST /invocations` with `dataframe_split`, as `mlflow models serve` and Databricks speak it."""
 
 
 class Tensors(StrEnum):
@@ -57,6 +57,10 @@ class DeclaredFeature:
     categories: Sequence[str] = ()
     """Values it was trained on, where they are known."""
 
+    def __post_init__(self) -> None:
+        if not all(len(text) <= LONGEST and "\0" not in text for text in self.categories):
+            raise InvalidInput(f"a category may have {LONGEST} characters and no NUL", at=("categories",))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
@@ -65,9 +69,9 @@ class Endpoint:
     url: str
     """Its address before what the protocol adds, such as https://models.example/loan."""
     protocol: EndpointProtocol
-    model: str | None = None
+    model_name: str | None = None
     """Its name there; needed for KSERVE_V2."""
-    version: str | None = None
+    model_version: str | None = None
     """Its version there, for KSERVE_V2; without one the server chooses."""
     task: Task
     features: Sequence[DeclaredFeature]
@@ -78,25 +82,26 @@ class Endpoint:
     """Without it, probabilities, or values of a regression."""
     tensors: Tensors = Tensors.COLUMNS
     """For KSERVE_V2."""
-    input: str = "input-0"
+    input_tensor: str = "input-0"
     """Name of the one tensor of a MATRIX."""
-    output: str | None = None
-    """Name of the tensor that is read, such as `predict_proba`, where KSERVE_V2 gives several; it is asked for by name."""
+    output_tensor: str | None = None
+    """Name of the tensor that is read, where KSERVE_V2 gives several; it is asked for by name."""
 
     def __post_init__(self) -> None:
-        texts = {"url": self.url, "model": self.model, "version": self.version, "output": self.output}
-        for at, text in {**texts, "input": self.input}.items():
-            longest = LONGEST_URL if at == "url" else LONGEST
+        for at in ("url", "model_name", "model_version", "input_tensor", "output_tensor"):
+            text, longest = getattr(self, at), LONGEST_URL if at == "url" else LONGEST
             if text is not None and not (1 <= len(text) <= longest and text.isprintable()):
                 raise InvalidInput(f"{at} must be 1 to {longest:,} printable characters", at=(at,))
         self._check_what_it_takes()
         self._check_what_it_gives()
 
     def _check_what_it_takes(self) -> None:
-        if self.protocol is EndpointProtocol.KSERVE_V2 and self.model is None:
-            raise InvalidInput("KSERVE_V2 needs the name of the model there", at=("model",))
-        if self.protocol is EndpointProtocol.MLFLOW and (self.model or self.version or self.output):
-            raise InvalidInput("model, version and output are of KSERVE_V2; MLFLOW has none", at=("model",))
+        if self.protocol is EndpointProtocol.KSERVE_V2 and self.model_name is None:
+            raise InvalidInput("KSERVE_V2 needs the name of the model there", at=("model_name",))
+        if self.protocol is EndpointProtocol.MLFLOW:
+            for at in ("model_name", "model_version", "output_tensor"):
+                if getattr(self, at) is not None:
+                    raise InvalidInput(f"{at} is of KSERVE_V2; MLFLOW has none", at=(at,))
         if self.url.rstrip("/").endswith(("/invocations", "/infer", "/v2")):
             raise InvalidInput("url is the address before what the protocol adds to it", at=("url",))
         _check_names("features", [feature.name for feature in self.features], 1, MOST_FEATURES)
@@ -126,8 +131,8 @@ class Endpoint:
         """What the protocol adds to the address."""
         if self.protocol is EndpointProtocol.MLFLOW:
             return "/invocations"
-        version = "" if self.version is None else f"/versions/{quote(self.version, safe='')}"
-        return f"/v2/models/{quote(self.model or '', safe='')}{version}/infer"
+        name, version = (quote(text or "", safe="") for text in (self.model_name, self.model_version))
+        return f"/v2/models/{name}{f'/versions/{version}' if version else ''}/infer"
 
     @property
     def signature(self) -> Signature:

@@ -96,13 +96,14 @@ def _as_frame(endpoint: Endpoint, columns: list[list[Any]], rows: int) -> dict[s
 def _as_tensors(endpoint: Endpoint, columns: list[list[Any]], rows: int) -> dict[str, Any]:
     if endpoint.tensors is Tensors.MATRIX:
         flat = list(chain.from_iterable(zip(*columns, strict=True)))
-        inputs = [_tensor(endpoint.input, [rows, len(columns)], flat)]
+        inputs = [_tensor(endpoint.input_tensor, [rows, len(columns)], flat)]
         asked: dict[str, Any] = {"inputs": inputs}
     else:
         named = zip(endpoint.features, columns, strict=True)
         inputs = [_tensor(feature.name, [rows, 1], values) for feature, values in named]
         asked = {"parameters": {"content_type": "pd"}, "inputs": inputs}  # MLServer then makes a frame of it
-    return asked if endpoint.output is None else {**asked, "outputs": [{"name": endpoint.output}]}
+    name = endpoint.output_tensor
+    return asked if name is None else {**asked, "outputs": [{"name": name}]}
 
 
 def _tensor(name: str, shape: list[int], values: list[Any]) -> dict[str, Any]:
@@ -143,13 +144,14 @@ def _of_tensors(endpoint: Endpoint, answer: Any) -> Found:
 
 def _meant(endpoint: Endpoint, outputs: list[dict[str, Any]]) -> dict[str, Any]:
     """The tensor to read: that of the name that was declared, the only one, or that of a usual name."""
-    names = [endpoint.output] if endpoint.output is not None else _USUAL_OUTPUTS[endpoint.given]
+    wanted = endpoint.output_tensor
+    names = _USUAL_OUTPUTS[endpoint.given] if wanted is None else (wanted,)
     named = next((one for name in names for one in outputs if one.get("name") == name), None)
     if named is not None:
         return named
-    if len(outputs) == 1 and endpoint.output is None:
+    if len(outputs) == 1 and wanted is None:
         return outputs[0]
-    said = "and none of the name in `output`" if endpoint.output else "say in `output` which is to be read"
+    said = "and none of the name that is declared" if wanted else "say in outputTensor which is to be read"
     raise InvalidInput(f"the endpoint's answer has {len(outputs)} tensors; {said}")
 
 

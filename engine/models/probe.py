@@ -1,34 +1,28 @@
-"""A model's file looked at for the first time: what it is, what it takes, and whether it answers."""
+"""A model looked at for the first time, be it a file or an endpoint: what it is, what it takes, and whether it answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInput
+from engine.errors import EngineError, InvalidInput
 from engine.models.formats import opened, recognise
 from engine.models.rows import given
 from engine.models.scorer import Scorer
-from engine.models.signature import Feature, FeatureType, Signature, Task
+from engine.models.signature import TASKS, Feature, FeatureType, Signature
 from engine.values import ModelType, Step, Tell, silent
 
-TASKS: Mapping[ModelType, tuple[Task, ...]] = MappingProxyType(
-    {
-        ModelType.CLASSIFICATION: (Task.BINARY, Task.MULTICLASS),
-        ModelType.REGRESSION: (Task.REGRESSION,),
-    }
-)
-"""What the file of a kind of model must give."""
 _TOLERANCE = 1e-3
 """Of probabilities that should sum to 1: some libraries compute with 32 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """What was found in a model's file."""
+    """What was found of a model."""
 
     signature: Signature
     tried: str
@@ -51,11 +45,23 @@ def probe(path: Path, kind: ModelType, names: Sequence[str], tell: Tell = silent
     scorer = opened(path, format, names)
     _refuse_other_kind(scorer.signature, kind)
     tell(Step(stage="trying the model", fraction=0.7, message="Scoring a row that is made up"))
-    signature = scorer.signature
-    note = _differs(signature.names, names)
-    if note is not None:
-        signature = replace(signature, notes=(*signature.notes, note))
-    return Probed(signature=signature, tried=_try(scorer))
+    return Probed(signature=_noted(scorer.signature, names, "in the file"), tried=_try(scorer))
+
+
+def probe_endpoint(scorer: Scorer, names: Sequence[str], tell: Tell = silent) -> Probed:
+    """Ask an endpoint for the first time; belongs in a child that is kept in.
+
+    Two rows are asked about, since one would not show whether each is answered. What it takes is declared, so an answer
+    that cannot be used is never excused.
+
+    Args:
+        names: of the features of the model, as registered; may be empty.
+
+    Raises:
+        EngineError: it does not answer, or not as declared; says why.
+    """
+    tell(Step(stage="trying the model", fraction=0.3, message="Asking about rows that are made up"))
+    return Probed(signature=_noted(scorer.signature, names, "declared"), tried=_ask(scorer))
 
 
 def _refuse_other_kind(signature: Signature, kind: ModelType) -> None:
@@ -66,8 +72,13 @@ def _refuse_other_kind(signature: Signature, kind: ModelType) -> None:
         )
 
 
-def _differs(found: Sequence[str], registered: Sequence[str]) -> str | None:
-    """What to say where the features that were registered are not those of the file."""
+def _noted(signature: Signature, registered: Sequence[str], where: str) -> Signature:
+    """With a note where its features are not those that were registered."""
+    note = _differs(signature.names, registered, where)
+    return signature if note is None else replace(signature, notes=(*signature.notes, note))
+
+
+def _differs(found: Sequence[str], registered: Sequence[str], where: str) -> str | None:
     if not registered or list(found) == list(registered):
         return None
     more, less = [n for n in found if n not in registered], [n for n in registered if n not in found]
@@ -75,7 +86,8 @@ def _differs(found: Sequence[str], registered: Sequence[str]) -> str | None:
         f"it takes {_some(more)} besides" if more else "",
         f"it does not take {_some(less)}" if less else "",
     ]
-    return f"the features in the file are not those registered: {' and '.join(filter(None, said)) or 'their order differs'}"
+    differ = " and ".join(filter(None, said)) or "their order differs"
+    return f"the features {where} are not those registered: {differ}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -85,19 +97,42 @@ def _some(names: Sequence[str]) -> str:
 
 def _try(scorer: Scorer) -> str:
     """The answer to a made-up row; where the file does not say what a column holds, both numbers and texts are tried."""
-    unsure = any(feature.type is FeatureType.ANY for feature in scorer.signature.features)
     said = ""
-    for text in ("0", "a") if unsure else ("0",):
-        row = {feature.name: _made_up(feature, text) for feature in scorer.signature.features}
+    texts = _texts(scorer.signature)
+    for text in texts:
         try:
-            scores = scorer.scores(given([row], scorer.signature))
+            scores = scorer.scores(_rows(scorer.signature, text, 1))
         except InvalidInput as error:
             said = str(error)
         else:
             return _in_words(scorer.signature, _checked(scorer.signature, scores))
-    if unsure:
+    if len(texts) > 1:
         return f"not tried, since the file does not say what it takes: {said}"
     raise InvalidInput(f"the model can be read, but does not answer: {said}")
+
+
+def _ask(scorer: Scorer) -> str:
+    """The answer of an endpoint; where it is not declared what a column holds, one of both must be answered."""
+    *first, last = _texts(scorer.signature)
+    for text in first:
+        with suppress(EngineError):
+            return _asked(scorer, text)
+    return _asked(scorer, last)
+
+
+def _asked(scorer: Scorer, text: str) -> str:
+    return _in_words(scorer.signature, scorer.scores(_rows(scorer.signature, text, 2))[0])
+
+
+def _texts(signature: Signature) -> Sequence[str]:
+    """What to put where it is not known what a column holds."""
+    unsure = any(feature.type is FeatureType.ANY for feature in signature.features)
+    return ("0", "a") if unsure else ("0",)
+
+
+def _rows(signature: Signature, text: str, count: int) -> pd.DataFrame:
+    row = {feature.name: _made_up(feature, text) for feature in signature.features}
+    return given([row] * count, signature)
 
 
 def _made_up(feature: Feature, text: str) -> str:

@@ -1,12 +1,13 @@
 """What a model takes and what it gives, as found in its file; the classes of the API and of the stored JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
+from types import MappingProxyType
 
 from engine.errors import InvalidInput
-from engine.values import Count
+from engine.values import Count, ModelType
 
 SHOWN_CLASSES = 20
 
@@ -32,6 +33,15 @@ class Task(StrEnum):
     """One of two classes, with probabilities."""
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
+
+
+TASKS: Mapping[ModelType, tuple[Task, ...]] = MappingProxyType(
+    {
+        ModelType.CLASSIFICATION: (Task.BINARY, Task.MULTICLASS),
+        ModelType.REGRESSION: (Task.REGRESSION,),
+    }
+)
+"""What the file or endpoint of a kind of model must give; other kinds have neither."""
 
 
 class FeatureType(StrEnum):

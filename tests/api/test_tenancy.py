@@ -19,8 +19,9 @@ from pydantic import TypeAdapter
 import db.tables as t
 from db.blobs import Blobs
 from engine.fairness import BiasColumns, BiasOptions, BiasReport
+from engine.models.endpoint import DeclaredFeature, Endpoint, EndpointProtocol
 from engine.models.prediction import Predicted
-from engine.models.signature import Feature, FeatureType
+from engine.models.signature import Feature, FeatureType, Task
 from engine.tables import TableProfile
 from resolvers.ids import global_id
 from tests import walk
@@ -108,7 +109,14 @@ def theirs(url, people, settings) -> dict[str, str]:
     signature = a_signature(
         kind=CANARY, features=(Feature(name=f"{CANARY}_1", type=FeatureType.ANY),), classes=(CANARY,)
     )
-    artifact = an_artifact(person, model, message=CANARY, tried=CANARY, signature=signature)
+    there = Endpoint(
+        url=f"https://{CANARY}.example",
+        protocol=EndpointProtocol.MLFLOW,
+        task=Task.REGRESSION,
+        features=[DeclaredFeature(name=CANARY)],
+    )
+    told = {"message": CANARY, "tried": CANARY, "signature": signature, "endpoint": there}
+    artifact = an_artifact(person, model, **told)
     answers = (Predicted(prediction=CANARY),)
     prediction = a_prediction(person, model, message=CANARY, answers=answers)
     explanation = an_explanation(person, model, dataset, message=CANARY, error=CANARY)

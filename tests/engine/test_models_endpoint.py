@@ -12,6 +12,7 @@ from engine.errors import InvalidInput
 from engine.models import endpoint_scorer
 from engine.models.endpoint import Answers, DeclaredFeature, Endpoint, EndpointProtocol, Tensors
 from engine.models.endpoint_scorer import EndpointScorer
+from engine.models.probe import probe_endpoint
 from engine.models.signature import FeatureType, ModelFormat, Task
 
 ROWS = pd.DataFrame(
@@ -30,7 +31,7 @@ FEATURES = (
 
 def declared(protocol=EndpointProtocol.MLFLOW, **more):
     usual = {"task": Task.BINARY, "classes": ("no", "yes"), "features": FEATURES}
-    named = {"model": "loan"} if protocol is EndpointProtocol.KSERVE_V2 else {}
+    named = {"model_name": "loan"} if protocol is EndpointProtocol.KSERVE_V2 else {}
     return Endpoint(url="https://models.example/a", protocol=protocol, **{**named, **usual, **more})
 
 
@@ -69,7 +70,9 @@ def test_mlflow_is_asked_with_a_split_frame_in_the_order_that_was_declared():
 
 
 def test_kserve_is_asked_with_a_tensor_for_each_column():
-    endpoint = declared(EndpointProtocol.KSERVE_V2, model="a b/c", version="2", output="predict_proba")
+    endpoint = declared(
+        EndpointProtocol.KSERVE_V2, model_name="a b/c", model_version="2", output_tensor="predict_proba"
+    )
     answer = {"outputs": [tensor([0, 1], [2], "label"), tensor([0.25, 0.75, 1, 0, 0.5, 0.5], [3, 2])]}
     scores, [(path, question)] = asked(endpoint, answer)
     assert path == "/v2/models/a%20b%2Fc/versions/2/infer"
@@ -203,7 +206,7 @@ def test_what_is_no_answer_is_refused_and_not_quoted(given, answer, said):
         ([tensor([], [3, 0])], "0 numbers for each row"),
         ([tensor([], [3, 2**62, 2**62])], "another shape"),
         ([tensor([[0.5], 0.5, 0.5], [3])], "do not have its shape"),
-        ([tensor([0.5] * 3, [3], "a"), tensor([0.5] * 3, [3], "b")], "2 tensors; say in `output`"),
+        ([tensor([0.5] * 3, [3], "a"), tensor([0.5] * 3, [3], "b")], "2 tensors; say in outputTensor"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(outputs, said):
@@ -212,7 +215,7 @@ def test_tensors_that_do_not_fit_are_refused(outputs, said):
 
 
 def test_a_tensor_of_the_name_that_was_asked_for_must_be_there():
-    endpoint = declared(EndpointProtocol.KSERVE_V2, output="predict_proba")
+    endpoint = declared(EndpointProtocol.KSERVE_V2, output_tensor="predict_proba")
     with pytest.raises(InvalidInput, match="none of the name"):
         asked(endpoint, {"outputs": [tensor([0.5] * 3, [3], "predict")]})
 
@@ -270,7 +273,8 @@ def test_rows_that_cannot_be_sent_are_refused_before_anything_is(rows, said):
         ({"url": "https://a\nb"}, "url must be"),
         ({"url": "https://a/invocations"}, "before what the protocol adds"),
         ({"protocol": EndpointProtocol.KSERVE_V2}, "needs the name"),
-        ({"model": "a"}, "MLFLOW has none"),
+        ({"model_name": "a"}, "MLFLOW has none"),
+        ({"output_tensor": "a"}, "output_tensor is of KSERVE_V2"),
         ({"features": ()}, "features must be 1 to 2,000"),
         ({"features": (FEATURES[0],) * 2}, "given twice"),
         ({"features": (DeclaredFeature(name=""),)}, "name must be"),
@@ -280,7 +284,7 @@ def test_rows_that_cannot_be_sent_are_refused_before_anything_is(rows, said):
         ({"answers": Answers.VALUES}, "does not answer values"),
         ({"task": Task.REGRESSION, "classes": (), "answers": Answers.LABELS}, "does not answer labels"),
         (
-            {"protocol": EndpointProtocol.KSERVE_V2, "model": "a", "tensors": Tensors.MATRIX},
+            {"protocol": EndpointProtocol.KSERVE_V2, "model_name": "a", "tensors": Tensors.MATRIX},
             "'city' is a category",
         ),
     ],
@@ -289,6 +293,31 @@ def test_what_contradicts_itself_cannot_be_declared(more, said):
     usual = {"url": "https://a", "protocol": EndpointProtocol.MLFLOW, "task": Task.BINARY}
     with pytest.raises(InvalidInput, match=said):
         Endpoint(**{**usual, "classes": ("no", "yes"), "features": FEATURES, **more})
+
+
+def test_the_first_question_finds_what_is_answered_numbers_or_texts_and_excuses_nothing():
+    """Of what is not declared, numbers are tried and then texts."""
+
+    def found(answer, names=()):
+        sent = []
+
+        def call(path, body):
+            sent.append([row[1] for row in json.loads(body)["dataframe_split"]["data"]])
+            return json.dumps(answer(sent[-1][0])).encode()
+
+        return probe_endpoint(EndpointScorer(endpoint=declared(), call=call), names), sent
+
+    sure = {"predictions": [0.75, 0.75]}
+    for answer, expected in (
+        (lambda value: sure, [[0, 0]]),
+        (lambda value: sure if value == "a" else {}, [[0, 0], ["a", "a"]]),
+    ):
+        probed, sent = found(answer, ["age"])
+        assert sent == expected
+        assert probed.tried == "a made-up row is of class 'yes' with a score of 0.75"
+        assert probed.signature.notes[-1].startswith("the features declared are not those registered")
+    with pytest.raises(InvalidInput, match="each of 2 rows"):
+        found(lambda value: {"predictions": [0.75]})
 
 
 def test_the_signature_is_what_was_declared_and_the_declaration_can_be_stored():

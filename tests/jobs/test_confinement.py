@@ -12,6 +12,7 @@ import pytest_asyncio
 from jobs import confinement as module
 from jobs.children import ChildFailed, Children, Crashed
 from jobs.confinement import Confinement, NotConfined
+from jobs.endpoint import ModelElsewhere
 from tests.jobs import works
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the limits hold")
@@ -40,9 +41,9 @@ async def outcome(children, within, work, *args):
         return await child.outcome()
 
 
-async def refused(children, work, *args) -> None:
+async def refused(children, work, *args, within=WITHIN) -> None:
     with pytest.raises(Crashed) as crashed:
-        await outcome(children, WITHIN, work, *args)
+        await outcome(children, within, work, *args)
     assert crashed.value.kind == "PermissionError"
     assert await outcome(children, WITHIN, works.answer, 1) == 1  # the next one works
 
@@ -62,6 +63,14 @@ class TestKeptIn:
 
     async def test_none_of_its_threads_does(self, children, port):
         assert await outcome(children, WITHIN, works.calls_from_a_thread, port) == "PermissionError"
+
+    async def test_one_that_asks_a_model_elsewhere_may_call_and_nothing_else(self, children, port, tmp_path):
+        calling = ModelElsewhere.within
+        await outcome(children, calling, works.calls_by_name, port)
+        await refused(children, works.waits_to_be_called, within=calling)
+        await refused(children, works.starts_a_program, tmp_path / "mark", within=calling)
+        await refused(children, works.kills_another, os.getpid(), within=calling)
+        assert not (tmp_path / "mark").exists()
 
     async def test_it_starts_no_program(self, children, tmp_path):
         await refused(children, works.starts_a_program, tmp_path / "mark")

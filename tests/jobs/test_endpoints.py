@@ -32,7 +32,11 @@ FOREST = RandomForestClassifier(5, max_depth=4, random_state=0).fit(
 
 def there(server, table, protocol, **more):
     """The model behind a server as a scorer."""
-    named = {"model": "loan", "output": "predict_proba"} if protocol is EndpointProtocol.KSERVE_V2 else {}
+    named = (
+        {"model_name": "loan", "output_tensor": "predict_proba"}
+        if protocol is EndpointProtocol.KSERVE_V2
+        else {}
+    )
     endpoint = Endpoint(
         url=server.url,
         protocol=protocol,
@@ -64,7 +68,7 @@ def here(model, table):
     [
         (MIXED, TABLE, EndpointProtocol.MLFLOW, {}),
         (MIXED, TABLE, EndpointProtocol.KSERVE_V2, {}),
-        (FOREST, WIDE, EndpointProtocol.KSERVE_V2, {"tensors": Tensors.MATRIX, "input": "matrix"}),
+        (FOREST, WIDE, EndpointProtocol.KSERVE_V2, {"tensors": Tensors.MATRIX, "input_tensor": "matrix"}),
     ],
 )
 def test_scores_are_those_of_the_model_itself(model, table, protocol, more):

@@ -66,6 +66,17 @@ def test_a_token_goes_to_no_other_host():
     assert "sesame" not in str(server.headers)
 
 
+def test_whoever_calls_one_host_is_told_of_no_other():
+    tokens = {name: Token(header="X-Api-Key", value=name) for name in ("a.example", "b.example:81")}
+    outbound = Outbound(hosts={"a.example", "b.example:81", "c.example"}, tokens=tokens, ca="ca.pem")
+    for url, entry_, told in (
+        ("http://b.example:81/x", "b.example:81", {"b.example:81": tokens["b.example:81"]}),
+        ("https://c.example", "c.example", {}),
+    ):
+        only = outbound.only(outbound.target(url))
+        assert (set(only.hosts), only.tokens, only.ca) == ({entry_}, told, "ca.pem")
+
+
 def test_proxies_of_the_environment_are_not_asked(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -60,6 +60,16 @@ def calls(tell: Tell, port: int) -> None:
         pass
 
 
+def calls_by_name(tell: Tell, port: int) -> None:
+    with socket.create_connection(("localhost", port), timeout=5):
+        pass
+
+
+def waits_to_be_called(tell: Tell) -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        pass
+
+
 def starts_a_program(tell: Tell, mark: Path) -> None:
     subprocess.run(["touch", str(mark)], check=True)
 
