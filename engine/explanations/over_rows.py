@@ -20,7 +20,7 @@ from engine.explanations.report import (
 )
 from engine.explanations.ways import way_for
 from engine.models.scorer import Numbers
-from engine.values import Count, Interval, Step
+from engine.values import Count, Step
 
 MOST_DEPENDENCE = 5
 """Features whose dependence is reported."""
