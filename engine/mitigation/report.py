@@ -6,9 +6,8 @@ These are the classes of the API and of the stored JSON. A new field has a defau
 from dataclasses import dataclass
 
 from engine.fairness.metric import Metric
-from engine.fairness.report import Interval
 from engine.mitigation.options import Constraint
-from engine.values import Count
+from engine.values import Count, Interval
 
 
 @dataclass(frozen=True, kw_only=True)
