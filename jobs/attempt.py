@@ -5,7 +5,7 @@ or deleted, finds another number or status on the row and stops with `Lost`; not
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -71,6 +71,12 @@ class Attempt:
     id: UUID
     number: int
     row: Any
+    share: tuple[float, float] = (0.0, 1.0)
+    """From where to where of the whole work the steps that are told run."""
+
+    def portion(self, start: float, end: float) -> "Attempt":
+        """The same right, for one part of the work, whose steps run from `start` to `end` of the whole."""
+        return replace(self, share=(start, end))
 
     async def still_ours(self) -> bool:
         return await when_back(self._still_ours)
@@ -103,7 +109,11 @@ class Attempt:
 
     async def tell(self, steps: list[Step]) -> None:
         """Store the steps that are worth it: each with a partial result, and the last of the others."""
-        kept = [step for step in steps[:-1] if step.partial is not None] + steps[-1:]
+        start, end = self.share
+        kept = [
+            replace(step, fraction=start + (end - start) * step.fraction)
+            for step in [step for step in steps[:-1] if step.partial is not None] + steps[-1:]
+        ]
         await when_back(partial(self._tell, kept))
 
     async def _tell(self, steps: list[Step]) -> None:

@@ -1,5 +1,7 @@
 """The job behind an Analysis: count the dataset's rows, judge the counts, store the report and the counts.
 
+Where the model scores the rows it is asked once more what hangs on each protected attribute alone (`flips.py`).
+
 A dataset by reference is counted part by part, wherever the workshop's crew works, and its counts are added up.
 An analysis that is based on another starts from the counts which that one kept, where these are the ones its own
 options would make; otherwise it reads the rows like any other.
@@ -31,9 +33,13 @@ from engine.models.prediction import Scoring
 from engine.tables.parts import Lake
 from engine.values import ModelType, Step, Tell, portion
 from jobs.attempt import Attempt
+from jobs.flips import with_flips
 from jobs.interim import Looks, Standing
 from jobs.parts import Part, merged_in_order
 from jobs.work import Workshop, compute
+
+SCORED, SCORED_AND_JUDGED = 0.4, 0.8
+"""Shares of the work that are done, where a model scores the rows; the rest is asking it about changed ones."""
 
 Question = tuple[BiasColumns, AnalysisType, BiasOptions, ModelType]
 Made = tuple[BiasReport, bytes | None, str | None]
@@ -55,8 +61,9 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     )
     dataset = datasets[0] if datasets else None
     content = await _counted_before(attempt, analysis)
+    part = attempt.portion(0.0, SCORED_AND_JUDGED) if analysis.use_model else attempt
     if content is not None:
-        made = await compute(attempt, workshop, rejudge, content, *question)
+        made = await compute(part, workshop, rejudge, content, *question)
     elif dataset is not None and analysis.use_model:
         made = await _by_model(attempt, workshop, dataset, question)
     elif dataset is not None and dataset.uri is not None:
@@ -70,6 +77,9 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     report, kept, reason = made
     if dataset is not None and dataset.profile is not None:
         report = noted(report, dataset.profile, *question)
+    if dataset is not None and analysis.use_model:
+        part = attempt.portion(SCORED_AND_JUDGED, 1.0)
+        report = await with_flips(part, workshop, dataset, analysis.columns, analysis.options, report)
     await _complete(attempt, (report, kept, reason))
 
 
@@ -87,8 +97,10 @@ async def _by_model(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, qu
         jobs.models.model_file(attempt, workshop, model_id) as file,
         workshop.scratch() as folder,
     ):
-        table = await jobs.models.scored(attempt, workshop, file, dataset, scoring, folder)
-        return await compute(attempt, workshop, measure, table, *question)
+        part = attempt.portion(0.0, SCORED)
+        table = await jobs.models.scored(part, workshop, file, dataset, scoring, folder)
+        part = attempt.portion(SCORED, SCORED_AND_JUDGED)
+        return await compute(part, workshop, measure, table, *question)
 
 
 def measure(

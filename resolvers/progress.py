@@ -22,6 +22,7 @@ from db.owned import events, one
 from db.session import Scope, when_back
 from engine.errors import InvalidInput
 from engine.fairness import Finding
+from engine.fairness.flip_report import FlipReport
 from engine.values import Count
 from resolvers.context import Context, Info
 from resolvers.ids import global_id, parts
@@ -47,6 +48,7 @@ SEEN_WITH: Mapping[t.Subject, Permission] = MappingProxyType(
 AT_A_TIME = 100
 
 _FINDING = TypeAdapter(Finding)
+_FLIPS = TypeAdapter(FlipReport)
 
 
 async def progress(info: Info, id: ID, after: Count | None = None) -> AsyncGenerator[t.Event, None]:
@@ -88,9 +90,16 @@ async def activity(info: Info, after: Count | None = None) -> AsyncGenerator[t.E
 
 def finding(event: strawberry.Parent[t.Event]) -> Finding | None:
     """The finding that this step made known; see `interim` for whether it is final."""
-    if event.partial is None or event.subject is not t.Subject.ANALYSIS:
+    if event.partial is None or event.subject is not t.Subject.ANALYSIS or "verdict" not in event.partial:
         return None
     return _FINDING.validate_python(event.partial)
+
+
+def flips(event: strawberry.Parent[t.Event]) -> FlipReport | None:
+    """What this step found of one protected attribute: how many decisions change with it alone."""
+    if event.partial is None or event.subject is not t.Subject.ANALYSIS or "flip_rate" not in event.partial:
+        return None
+    return _FLIPS.validate_python(event.partial)
 
 
 def subject_id(event: strawberry.Parent[t.Event]) -> ID:

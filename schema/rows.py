@@ -29,6 +29,7 @@ from engine.explanations.options import ExplanationKind, Perturbation
 from engine.explanations.performance import Performance
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
+from engine.fairness.flip_report import FlipReport
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
 from engine.models.endpoint import Answers, EndpointProtocol, Tensors
@@ -365,6 +366,7 @@ class Progress:
 @face(t.Event)
 class AnalysisProgress(Progress):
     finding: Finding | None = computed(resolvers.progress.finding)
+    flips: FlipReport | None = computed(resolvers.progress.flips)
     interim: bool
     """Whether the finding is of the rows read so far only, so no verdict to act on. It gives way to later ones of the
     same metric and attribute; the final one, with false here, comes when all rows are read."""

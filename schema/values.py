@@ -9,6 +9,7 @@ import engine.explanations.options as o
 import engine.explanations.report as told
 import engine.fairness as f
 import engine.fairness.comparison as c
+import engine.fairness.flip_report as w
 import engine.models.card as k
 import engine.models.comparison as x
 import engine.models.endpoint as q
@@ -72,6 +73,10 @@ VALUES = (
     f.GroupReport,
     f.Exclusion,
     f.Finding,
+    w.FlipValue,
+    w.FlipPair,
+    w.FlipExample,
+    w.FlipReport,
     f.AttributeReport,
     f.Limit,
     f.Method,

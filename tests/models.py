@@ -14,6 +14,7 @@ import skops.io
 import xgboost
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
@@ -77,6 +78,21 @@ def pipeline() -> tuple[bytes, Any]:
     model = Pipeline([("encode", encoded), ("model", HistGradientBoostingClassifier(max_iter=20))])
     with threadpool_limits(1):
         model.fit(people()[["group", *FEATURES]], people().repaid)
+    out = io.BytesIO()
+    skops.io.dump(model, out)
+    return out.getvalue(), model
+
+
+@cache
+def linear() -> tuple[bytes, Any]:
+    """A logistic regression for which the group counts as much as an income of 20, as skops writes it, and itself."""
+    encoded = ColumnTransformer([("group", OneHotEncoder(), ["group"])], remainder="passthrough")
+    model = Pipeline([("encode", encoded), ("model", LogisticRegression(max_iter=1000))])
+    rows, noise = people(), np.random.default_rng(5).normal(0, 10, len(people()))
+    with threadpool_limits(1):
+        model.fit(
+            rows[["group", *FEATURES]], (rows.income + 20 * (rows.group == "a") + noise > 60).astype(int)
+        )
     out = io.BytesIO()
     skops.io.dump(model, out)
     return out.getvalue(), model

@@ -1,19 +1,22 @@
 """From a model and a dataset to what concerns groups: reads rows with the group of each, and asks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 from engine.explanations.case import Case
-from engine.explanations.flip_report import FlipOptions, FlipReport
 from engine.explanations.flips import flips
 from engine.explanations.gap import chosen_groups, gap
 from engine.explanations.gap_report import GapExplanation, GapOptions
+from engine.fairness.flip_report import FlipOptions, FlipReport, not_asked
 from engine.fairness.membership import membership
+from engine.fairness.options import BiasColumns, BiasOptions
 from engine.models.rows import Sample, count, frame
 from engine.models.scorer import Scorer
+from engine.models.signature import Signature, Task
 from engine.tables.part import Part
 from engine.values import Step, Tell, portion
 
@@ -32,11 +35,57 @@ def ask_flips(tell: Tell, scorer: Scorer, parts: Sequence[Part], options: FlipOp
     total = count(parts)
     places = Sample(rows=options.sample_rows, seed=options.seed).places(total)
     wanted = np.arange(total) if places is None else places
+    wanted = wanted[groups.sizes[groups.of[wanted]] >= options.suppress_below]
     rows = frame(parts, list(scorer.signature.names), [int(place) for place in wanted])
     if not len(rows):
         raise InvalidInput("the dataset has no rows")
     ids = [int(place) for place in wanted]
-    return flips(scorer, rows, ids, groups.taken(wanted), options, portion(tell, READ, 1.0))
+    found = flips(scorer, rows, ids, groups.taken(wanted), options, portion(tell, READ, 1.0))
+    if options.suppress_below > 1:
+        note = f"Groups with fewer than {options.suppress_below:,} rows take no part and are not named."
+        found = replace(found, notes=(*found.notes, note))
+    return found
+
+
+def flips_of_analysis(
+    tell: Tell, scorer: Scorer, parts: Sequence[Part], columns: BiasColumns, options: BiasOptions
+) -> tuple[FlipReport, ...]:
+    """How often decisions change with each protected attribute of a bias analysis alone, told as they are known.
+
+    Where groups are suppressed, no example is shown, for each is one person.
+
+    Returns:
+        A report for each attribute, in their order; one that could not be asked about says why.
+    """
+    found, of = [], len(columns.protected)
+    for i, attribute in enumerate(columns.protected):
+        each = portion(_without_parts(tell), i / of, (i + 1) / of)
+        try:
+            report = ask_flips(each, scorer, parts, _asked(scorer.signature, attribute, columns, options))
+        except InvalidInput as error:
+            report = not_asked(attribute, str(error), attribute in scorer.signature.names)
+        found.append(report)
+        tell(Step(stage="changing values", fraction=(i + 1) / of, message=report.summary, partial=report))
+    return tuple(found)
+
+
+def _asked(signature: Signature, attribute: str, columns: BiasColumns, options: BiasOptions) -> FlipOptions:
+    """The decisions and groups of the analysis."""
+    return FlipOptions(
+        attribute=attribute,
+        bands=next((bands.edges for bands in options.bands if bands.attribute == attribute), ()),
+        explained_class=columns.favorable if columns.favorable in signature.classes else None,
+        threshold=options.score_threshold if signature.task is Task.BINARY else None,
+        examples=0 if options.suppress_below > 1 else FlipOptions.examples,
+        suppress_below=options.suppress_below,
+        confidence=options.confidence,
+        seed=options.seed,
+    )
+
+
+def _without_parts(tell: Tell) -> Tell:
+    """Pairs of groups say nothing of which attribute they are of; the whole report comes soon enough."""
+    return lambda step: tell(replace(step, partial=None))
 
 
 def ask_gap(tell: Tell, scorer: Scorer, parts: Sequence[Part], options: GapOptions) -> GapExplanation:

@@ -17,9 +17,9 @@ from pandas.api.types import is_numeric_dtype
 
 from engine.errors import InvalidInput, refuse_outside
 from engine.explanations.answers import chosen, text
-from engine.explanations.flip_report import FlipExample, FlipOptions, FlipPair, FlipReport, FlipValue
 from engine.explanations.means import student
 from engine.explanations.mixing import BLOCK
+from engine.fairness.flip_report import FlipExample, FlipOptions, FlipPair, FlipReport, FlipValue
 from engine.fairness.intervals import wilson
 from engine.fairness.membership import Membership
 from engine.fairness.words import between, number, so_many
@@ -314,11 +314,11 @@ def _unaware(decide: _Decide, options: FlipOptions, rows: int, missing: int) -> 
         threshold=decide.threshold,
         rows=Count(rows),
         rows_missing=Count(missing),
-        flipped=Count(0) if decide.decides else None,
-        flip_rate=0.0 if decide.decides else None,
+        flipped=None,
+        flip_rate=None,
         interval=None,
-        reason=_reason(decide, options, 2),
-        mean_absolute_change=0.0,
+        reason=f"{options.attribute} is none of the model's features, so no decision can change with it alone",
+        mean_absolute_change=None,
         mean_absolute_change_interval=None,
         evaluations=Count(0),
         seconds=0.0,
@@ -333,7 +333,7 @@ def _reason(decide: _Decide, options: FlipOptions, groups: int) -> str | None:
     if groups == 0:
         return f"no row has a value of {options.attribute}"
     if groups == 1:
-        return f"all rows have the same value of {options.attribute}, so there is no other to change it to"
+        return f"all rows that were looked at have the same value of {options.attribute}, so there is no other to change it to"
     return None
 
 

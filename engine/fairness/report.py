@@ -1,4 +1,5 @@
-"""The bias report: what was measured, how sure we are, and what follows from it.
+"""The bias report: what was measured, how sure we are, and what follows from it; `flip_report.py` has what is asked of a
+model besides.
 
 These are the classes of the API and of the stored JSON. A new field has a default.
 """
@@ -6,6 +7,7 @@ These are the classes of the API and of the stored JSON. A new field has a defau
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.fairness.flip_report import FlipReport
 from engine.fairness.metrics import AnalysisType, Metric
 from engine.fairness.quantity import Quantity
 from engine.values import Count, Interval, ModelType
@@ -161,6 +163,9 @@ class AttributeReport:
     """The worst judged finding of these groups, as for a report."""
     summary: str | None = None
     """The outcome for these groups in one or two sentences; null in reports of before there was one."""
+    flips: FlipReport | None = None
+    """How often the model decides otherwise when this attribute alone changes. Null where no model scored the rows
+    (`useModel`), of several attributes crossed, and in reports of before this was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from engine.errors import InvalidInput
-from engine.explanations.between_groups import ask_flips
-from engine.explanations.flip_report import FlipOptions, FlipReport
+from engine.explanations.between_groups import ask_flips, flips_of_analysis
 from engine.explanations.flips import flips
+from engine.fairness.flip_report import FlipOptions, FlipReport
 from engine.fairness.membership import grouped
+from engine.fairness.options import Bands, BiasColumns, BiasOptions
 from engine.values import silent
 from tests.scorers import Made
 
@@ -102,8 +103,9 @@ def test_a_model_that_does_not_look_at_the_attribute_cannot_flip_and_says_what_t
     scorer = Made(function=lambda rows: rows["income"] / 100, names=["income"], classes=["no", "yes"])
     report = asked(scorer)
     assert not report.looked_at
-    assert (report.flip_rate, report.flipped, report.evaluations, report.pairs) == (0, 0, 0, ())
+    assert (report.flip_rate, report.flipped, report.evaluations, report.pairs) == (None, None, 0, ())
     assert report.interval is None
+    assert report.reason == "sex is none of the model's features, so no decision can change with it alone"
     assert "proxies" in report.notes[0]
     assert "unawareness" in report.notes[0]
     assert "Kusner" in report.notes[0]
@@ -183,7 +185,7 @@ def test_of_a_regression_the_value_is_followed_and_decisions_need_a_threshold() 
 def test_one_group_or_none_leaves_nothing_to_change_to() -> None:
     report = asked(rows=ROWS.iloc[:6])
     assert report.flip_rate is None
-    assert report.reason.startswith("all rows have the same value of sex")
+    assert report.reason.startswith("all rows that were looked at have the same value of sex")
     nobody = ROWS.assign(sex=np.full(10, None, dtype=object))
     assert asked(rows=nobody).reason == "no row has a value of sex"
 
@@ -217,6 +219,7 @@ def test_pairs_are_told_as_they_are_known() -> None:
         ({"explained_class": "maybe"}, "explained_class", "no class 'maybe'"),
         ({"sample_rows": 1}, "sample_rows", "[2, 1000000], got 1"),
         ({"examples": 101}, "examples", "[0, 100], got 101"),
+        ({"suppress_below": 1001}, "suppress_below", "[0, 1000], got 1001"),
     ],
 )
 def test_bad_input_is_refused_in_words(options: dict, at: str, said: str) -> None:
@@ -260,3 +263,30 @@ def test_a_dataset_is_read_with_the_groups_of_a_bias_report(tmp_path) -> None:
         ask_flips(silent, of_age, [ages], FlipOptions(attribute="agee"))
     sample = ask_flips(silent, of_age, [ages], FlipOptions(attribute="age", sample_rows=7, seed=3))
     assert sample.rows == 7
+
+
+def test_of_an_analysis_every_attribute_is_asked_about_or_says_why_not(tmp_path) -> None:
+    """Four of group n, which few people are in, take no part where groups below 5 are suppressed."""
+    path = tmp_path / "rows.parquet"
+    sex, income = [*ROWS["sex"], *"nnnn"], [*ROWS["income"], 45.0, 45, 45, 45]
+    pq.write_table(pa.table({"sex": sex, "income": income, "town": list("ab") * 7}), path)
+    columns = BiasColumns(protected=["sex", "income", "town", "county"], favorable="yes")
+    steps = []
+    options = BiasOptions(
+        bands=[Bands(attribute="income", edges=[50])], suppress_below=5, score_threshold=0.7
+    )
+    sex, income, town, county = flips_of_analysis(steps.append, LOAN, [path], columns, options)
+    assert {each.group for each in sex.values} == {"f"}  # of m there are four as well
+    assert sex.reason.startswith("all rows that were looked at have the same value of sex")
+    assert sex.examples == ()
+    assert sex.notes[-1] == "Groups with fewer than 5 rows take no part and are not named."
+    assert (income.threshold, income.explained_class) == (0.7, "yes")
+    assert town.reason == "town is none of the model's features, so no decision can change with it alone"
+    assert (county.flip_rate, county.looked_at, county.rows) == (None, False, 0)
+    assert county.reason.startswith("the dataset has no column 'county'")
+    told = [step for step in steps if step.partial is not None]
+    assert [step.partial for step in told] == [sex, income, town, county]
+    assert [step.fraction for step in told] == [0.25, 0.5, 0.75, 1]
+    shown = flips_of_analysis(silent, LOAN, [path], columns, BiasOptions())[0]
+    assert len(shown.values) == 3
+    assert shown.examples

@@ -30,12 +30,15 @@ class FlipOptions:
     """Rows that are looked at, drawn with the seed, in [2, 1000000]."""
     examples: int = 10
     """Rows to show whose decision changes, those whose score moves furthest, in [0, 100]."""
+    suppress_below: int = 0
+    """Groups with fewer rows of the dataset take no part and are not named, in [0, 1000]."""
     confidence: float = 0.95
     seed: int = 0
 
     def __post_init__(self) -> None:
         refuse_outside("sample_rows", self.sample_rows, 2, 1_000_000)
         refuse_outside("examples", self.examples, 0, 100)
+        refuse_outside("suppress_below", self.suppress_below, 0, 1000)
         refuse_outside("confidence", self.confidence, 0.5, 0.99)
         refuse_outside("seed", self.seed, 0, 2**31 - 1)
         if self.threshold is not None:
@@ -67,7 +70,7 @@ class FlipPair:
     from_group: str
     to_group: str
     rows: Count
-    """Of `from_group`; each was changed."""
+    """Of `fromGroup`; each was changed."""
     flipped: Count | None
     """Rows whose decision is another one after the change; null where the model makes no decisions."""
     gained: Count | None
@@ -88,7 +91,7 @@ class FlipExample:
     """One row whose decision hangs on the protected attribute."""
 
     row: Count | None
-    """Place in the dataset, from 0."""
+    """Place in the dataset, from 0, by which an explanation of single rows takes it."""
     before: str
     """Its value of the attribute."""
     after: str
@@ -104,30 +107,31 @@ class FlipReport:
     """How often a model decides otherwise when nothing but the protected attribute changes."""
 
     attribute: str
-    looked_at: bool
+    looked_at: bool | None
     """Whether the attribute is a feature of the model; where it is none, no decision can flip, and columns that go with
-    it may still carry it."""
+    it may still carry it. Null where the model could not be asked."""
     summary: str
     """One sentence for a person."""
-    unit: str
-    """Of scores: "probability" or "value of the model"."""
+    unit: str | None
+    """Of scores: "probability" or "value of the model"; null where the model could not be asked."""
     explained_class: str | None
     """The class whose score is followed; null for a regression, and where each row follows the class it is given."""
     threshold: float | None
     """From which score on the decision was favourable; null where the highest score decides, or nothing does."""
     rows: Count
-    """Rows that were changed."""
+    """Rows with a value of the attribute that were looked at."""
     rows_missing: Count
     """Rows without a value of the attribute, which stay without one and are not counted."""
     flipped: Count | None
-    """Rows whose decision changes for at least one other value; null where the model makes no decisions."""
+    """Rows whose decision changes for at least one other value; null where `flipRate` is."""
     flip_rate: float | None
-    """Share of rows with such a decision; null where it is undefined, and `reason` says why."""
+    """Share of rows whose decision changes with the attribute alone; null where there is none, and `reason` says why."""
     interval: Interval | None
-    """Wilson's; null where the rate is 0 by construction."""
+    """Wilson's."""
     reason: str | None
+    """Why there is no rate, such as that the attribute is none of the model's features; null where there is one."""
     mean_absolute_change: float | None
-    """Of the score, averaged over the other values of each row and over rows."""
+    """Of the score, averaged over the other values of each row and over rows; null where there is no other value."""
     mean_absolute_change_interval: Interval | None
     """Student's, over rows."""
     values: tuple[FlipValue, ...] = ()
@@ -140,3 +144,25 @@ class FlipReport:
     seconds: float
     notes: tuple[str, ...] = ()
     """What a person should know before believing it."""
+
+
+def not_asked(attribute: str, reason: str, looked_at: bool | None = None) -> FlipReport:
+    """What is said where the model could not be asked."""
+    return FlipReport(
+        attribute=attribute,
+        looked_at=looked_at,
+        summary=f"Whether decisions change with {attribute} alone could not be asked: {reason}.",
+        unit=None,
+        explained_class=None,
+        threshold=None,
+        rows=Count(0),
+        rows_missing=Count(0),
+        flipped=None,
+        flip_rate=None,
+        interval=None,
+        reason=reason,
+        mean_absolute_change=None,
+        mean_absolute_change_interval=None,
+        evaluations=Count(0),
+        seconds=0.0,
+    )
