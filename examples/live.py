@@ -6,7 +6,8 @@
 
 A table given with --file holds the decisions of a classification, and a model for them is registered under its name;
 examples/bias/ has a document for each other kind of model.
-It looks for the server at the port of this machine that PORT names, 8000 without it; `--url` names any other address.
+It looks for the server at the port of this machine that PORT names, 8000 without it; `--url` names any other address,
+with or without /graphql behind it.
 Uses public client libraries only: gql (HTTP and WebSocket) and httpx (the upload).
 """
 
@@ -252,6 +253,7 @@ def asked_for() -> argparse.Namespace:
     parser.add_argument("--score", help="column with the score behind the decision, if there is one")
     parser.add_argument("--protected", default="race,sex", help="columns, with commas")
     asked = parser.parse_args()
+    asked.url = asked.url.rstrip("/").removesuffix("/graphql").rstrip("/")  # either address is the server's
     if asked.file and not os.access(asked.file, os.R_OK):
         parser.exit(2, f"there is no file {asked.file} that can be read\n")
     if asked.file and not asked.file.is_file():
