@@ -32,7 +32,7 @@ from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.fairness.flip_report import FlipReport
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
-from engine.models.endpoint import Answers, EndpointProtocol, Tensors
+from engine.models.endpoint import Answers, EndpointProtocol, Numbers, Tensors
 from engine.models.prediction import Predicted
 from engine.models.signature import ModelFormat, Signature
 from engine.tables import ColumnProfile, TableFormat
@@ -298,6 +298,7 @@ class ArtifactEndpoint:
     model_version: str | None
     answers: Answers | None
     tensors: Tensors
+    numbers: Numbers
     input_tensor: str
     output_tensor: str | None
 

@@ -58,6 +58,7 @@ CHOICES = (
     s.Task,
     q.EndpointProtocol,
     q.Tensors,
+    q.Numbers,
     q.Answers,
     g.MismatchKind,
     k.CardPart,
@@ -152,6 +153,7 @@ NAMES: dict[type, str] = {
     s.Feature: "ModelFeature",
     s.Signature: "ModelSignature",
     q.Tensors: "EndpointTensors",
+    q.Numbers: "EndpointNumbers",
     q.Answers: "EndpointAnswers",
 }
 """Classes whose own names say too little outside of their package."""

@@ -31,9 +31,17 @@ class Tensors(StrEnum):
     """What rows are sent as, in the Open Inference Protocol."""
 
     COLUMNS = "columns"
-    """One tensor for each feature, by its name: FP64, or BYTES for texts."""
+    """One tensor for each feature, by its name: of numbers, or BYTES for texts."""
     MATRIX = "matrix"
-    """One FP64 tensor of rows and features; all features must be numbers."""
+    """One tensor of rows and features; all features must be numbers."""
+
+
+class Numbers(StrEnum):
+    """What numbers are sent as, in the Open Inference Protocol."""
+
+    FP64 = "fp64"
+    FP32 = "fp32"
+    """For servers that take nothing else, as Triton does of many models."""
 
 
 class Answers(StrEnum):
@@ -81,6 +89,8 @@ class Endpoint:
     answers: Answers | None = None
     """Without it, probabilities, or values of a regression."""
     tensors: Tensors = Tensors.COLUMNS
+    """For KSERVE_V2."""
+    numbers: Numbers = Numbers.FP64
     """For KSERVE_V2."""
     input_tensor: str = "input-0"
     """Name of the one tensor of a MATRIX."""

@@ -96,19 +96,20 @@ def _as_frame(endpoint: Endpoint, columns: list[list[Any]], rows: int) -> dict[s
 def _as_tensors(endpoint: Endpoint, columns: list[list[Any]], rows: int) -> dict[str, Any]:
     if endpoint.tensors is Tensors.MATRIX:
         flat = list(chain.from_iterable(zip(*columns, strict=True)))
-        inputs = [_tensor(endpoint.input_tensor, [rows, len(columns)], flat)]
+        inputs = [_tensor(endpoint, endpoint.input_tensor, [rows, len(columns)], flat)]
         asked: dict[str, Any] = {"inputs": inputs}
     else:
         named = zip(endpoint.features, columns, strict=True)
-        inputs = [_tensor(feature.name, [rows, 1], values) for feature, values in named]
+        inputs = [_tensor(endpoint, feature.name, [rows, 1], values) for feature, values in named]
         asked = {"parameters": {"content_type": "pd"}, "inputs": inputs}  # MLServer then makes a frame of it
     name = endpoint.output_tensor
     return asked if name is None else {**asked, "outputs": [{"name": name}]}
 
 
-def _tensor(name: str, shape: list[int], values: list[Any]) -> dict[str, Any]:
+def _tensor(endpoint: Endpoint, name: str, shape: list[int], values: list[Any]) -> dict[str, Any]:
     texts = any(isinstance(value, str) for value in values)
-    tensor = {"name": name, "shape": shape, "datatype": "BYTES" if texts else "FP64", "data": values}
+    kind = "BYTES" if texts else endpoint.numbers.name
+    tensor = {"name": name, "shape": shape, "datatype": kind, "data": values}
     return {**tensor, "parameters": {"content_type": "str"}} if texts else tensor
 
 

@@ -1,6 +1,5 @@
 """A model that is served elsewhere: registered, asked in every way that a file is, and refused where it must not be called."""
 
-import asyncio
 import importlib.util
 import time
 from pathlib import Path
@@ -27,7 +26,7 @@ REGISTER = """mutation ($input: NewEndpointInput!, $key: String) {
 }"""
 ARTIFACT = """query ($id: ID!) { node(id: $id) { ... on Artifact {
   status error tried format sha256 bytes model { id features }
-  endpoint { url protocol modelName modelVersion answers tensors inputTensor outputTensor }
+  endpoint { url protocol modelName modelVersion answers tensors numbers inputTensor outputTensor }
   signature { format framework kind task features { name type } classes notes }
 } } }"""
 PROGRESS = "subscription ($id: ID!) { progress(id: $id) { status message } }"
@@ -78,18 +77,15 @@ async def put_to_work(api, model, loans):
     """Everything that a model can be asked; what moved its answer to the first row."""
     fits = (await api("analyst", FITS, model=model, dataset=loans)).data["modelFits"]
     assert fits == {"fits": True, "mismatches": []}
-    scored = {"modelId": model, "datasetId": loans, "name": "scored"}
-    made = (await api("analyst", SCORE, input=scored)).data["scoreDataset"]["id"]
-    columns = {"label": "repaid", "protected": ["group"]}
-    started = (await api.start(model, loans, columns=columns, useModel=True)).data["startAnalysis"]["id"]
-    question = {"modelId": model, "datasetId": loans, "kind": "SHAP", "options": {"rows": [0]}}
-    explained = (await api("analyst", EXPLAIN, input=question)).data["startExplanation"]["id"]
-
     given = [row(**ROWS.iloc[i].to_dict()) for i in range(3)]
     told = (await api("analyst", PREDICT, model=model, rows=given)).data["predict"]
     scores = [each["scores"][1]["score"] for each in told["answers"]]
     assert scores == pytest.approx(CHANCES[:3], abs=1e-12)
 
+    scored = {"modelId": model, "datasetId": loans, "name": "scored"}
+    made = (await api("analyst", SCORE, input=scored)).data["scoreDataset"]["id"]
+    columns = {"label": "repaid", "protected": ["group"]}
+    started = (await api.start(model, loans, columns=columns, useModel=True)).data["startAnalysis"]["id"]
     assert (await api.until_ended("analyst", DATASET, made))["status"] == "COMPLETED"
     shown = (await api("analyst", SCORED, id=made)).data["dataset"]
     assert shown["rows"] == 400
@@ -102,6 +98,8 @@ async def put_to_work(api, model, loans):
     gaps = {f["metric"]: f["value"] for f in judged["report"]["attributes"][0]["findings"]}
     assert gaps["DEMOGRAPHIC_PARITY_DIFFERENCE"] == pytest.approx(abs(selected["a"] - selected["b"]))
 
+    question = {"modelId": model, "datasetId": loans, "kind": "SHAP", "options": {"rows": [0]}}
+    explained = (await api("analyst", EXPLAIN, input=question)).data["startExplanation"]["id"]
     told = await api.until_ended("analyst", EXPLANATION, explained)
     assert (told["status"], told["report"]["method"]) == ("COMPLETED", "ENUMERATION"), told
     assert told["rows"][0]["prediction"] == pytest.approx(CHANCES[0], abs=1e-12)
@@ -138,6 +136,7 @@ async def test_a_model_elsewhere_is_asked_like_one_with_a_file(
         "modelVersion": None,
         "answers": None,
         "tensors": "COLUMNS",
+        "numbers": "FP64",
         "inputTensor": "input-0",
         "outputTensor": "predict_proba",
     }
@@ -148,7 +147,7 @@ async def test_a_model_elsewhere_is_asked_like_one_with_a_file(
 
     loans = await api.dataset(content=models.csv())
     both = first["model"]["id"], plain
-    values = await asyncio.gather(*(put_to_work(api, model, loans) for model in both))
+    values = [await put_to_work(api, model, loans) for model in both]
     assert values[0] == pytest.approx(values[1], abs=1e-12) and max(map(abs, values[0].values())) > 0.01
     compared = await api("analyst", COMPARE, a=first["model"]["id"], b=plain)
     assert compared.data["compareModels"] == {

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from engine.errors import InvalidInput
 from engine.models import endpoint_scorer
-from engine.models.endpoint import Answers, DeclaredFeature, Endpoint, EndpointProtocol, Tensors
+from engine.models.endpoint import Answers, DeclaredFeature, Endpoint, EndpointProtocol, Numbers, Tensors
 from engine.models.endpoint_scorer import EndpointScorer
 from engine.models.probe import probe_endpoint
 from engine.models.signature import FeatureType, ModelFormat, Task
@@ -92,7 +92,8 @@ def test_kserve_is_asked_with_a_tensor_for_each_column():
 
 
 def test_kserve_is_asked_with_one_matrix_where_that_is_declared():
-    endpoint = declared(EndpointProtocol.KSERVE_V2, features=FEATURES[:2], tensors=Tensors.MATRIX)
+    matrix = {"features": FEATURES[:2], "tensors": Tensors.MATRIX, "numbers": Numbers.FP32}
+    endpoint = declared(EndpointProtocol.KSERVE_V2, **matrix)
     _, [(path, question)] = asked(endpoint, {"outputs": [tensor([0.5] * 3, [3])]})
     assert path == "/v2/models/loan/infer"
     assert question == {
@@ -100,7 +101,7 @@ def test_kserve_is_asked_with_one_matrix_where_that_is_declared():
             {
                 "name": "input-0",
                 "shape": [3, 2],
-                "datatype": "FP64",
+                "datatype": "FP32",
                 "data": [30.5, 1, None, 2, 41.0, 3],
             }
         ]
