@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from engine.errors import InvalidInput
 from engine.explanations.answers import text
@@ -112,11 +111,16 @@ def _auc(truth: Numbers, scores: Numbers) -> Measured:
     if not of_first or not of_second:
         reason = "all rows have the same label, so there is no area under the curve"
         return Measured(value=None, influence=np.zeros(n), reason=reason)
-    score = scores[:, 1]
-    ranks = rankdata(score)
+    order = np.argsort(scores[:, 1])
+    score, of_sorted = scores[order, 1], positive[order]
+    starts = np.flatnonzero(np.concatenate([[True], score[1:] != score[:-1]]))
+    alike = np.diff(np.append(starts, n))  # rows with equal scores
+    second = np.add.reduceat(of_sorted, starts, dtype=float)
+    first = alike - second
+    lower = (np.cumsum(first) - first / 2) / of_first  # a tie is half a pair on the right side
+    higher = 1 - (np.cumsum(second) - second / 2) / of_second
     below = np.empty(n)  # share of the other class that a row is on the right side of
-    below[positive] = (ranks[positive] - rankdata(score[positive])) / of_first
-    below[~positive] = 1 - (ranks[~positive] - rankdata(score[~positive])) / of_second
+    below[order] = np.where(of_sorted, np.repeat(lower, alike), np.repeat(higher, alike))
     value = float(below[positive].mean())
     influence = (below - value) * n / np.where(positive, of_second, of_first)
     return Measured(value=value, influence=influence)
