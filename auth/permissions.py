@@ -24,6 +24,7 @@ class Permission(StrEnum):
     EXPLANATION_READ = "explanation:read"
     EXPLANATION_DELETE = "explanation:delete"
     USER_READ = "user:read"
+    ORGANIZATION_WRITE = "organization:write"
 
 
 class Open(StrEnum):

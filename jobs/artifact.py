@@ -15,7 +15,7 @@ from engine.models.signature import ModelFormat
 from engine.values import ModelType, Tell
 from jobs.attempt import Attempt, Lost
 from jobs.endpoint import ModelElsewhere
-from jobs.models import ModelFile, kept_in
+from jobs.models import ModelFile, allowed_types, kept_in
 from jobs.work import Workshop, compute
 
 
@@ -32,7 +32,7 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
 
 async def _read(attempt: Attempt, workshop: Workshop, artifact: t.Artifact, source: Path) -> None:
     model = await _model(attempt, artifact)
-    asked = source, model.type, model.features
+    asked = source, model.type, model.features, await allowed_types(attempt)
     found = await compute(attempt, workshop, look, *asked, within=ModelFile.within)
     blob = key(artifact.organization_id, artifact.sha256, ".model")
     async with workshop.kept(attempt, blob, source):
@@ -73,9 +73,11 @@ async def _complete(attempt: Attempt, artifact: t.Artifact, found: Probed, **kep
     )
 
 
-def look(tell: Tell, source: Path, kind: ModelType, names: tuple[str, ...]) -> Probed:
+def look(
+    tell: Tell, source: Path, kind: ModelType, names: tuple[str, ...], allowed: tuple[str, ...]
+) -> Probed:
     """The whole reading of a file, in a child."""
-    return probe(source, kind, names, tell)
+    return probe(source, kind, names, tell, allowed)
 
 
 def ask(tell: Tell, there: ModelElsewhere, names: tuple[str, ...]) -> Probed:

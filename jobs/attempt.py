@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -23,9 +23,11 @@ from db.columns import without_nul
 from db.errors import NotFound
 from db.events import record
 from db.notify import tell
-from db.owned import Row, one_to_change, own
+from db.owned import one_to_change, own
 from db.session import Database, Scope, when_back
 from engine.values import Step
+
+Found = TypeVar("Found")
 
 DEATHS = 3
 """Workers or children that may stop while they run a job before the job is held to be the cause."""
@@ -90,11 +92,11 @@ class Attempt:
             found = (await session.execute(columns)).one_or_none()
         return found is not None and tuple(found) == (t.Status.RUNNING, self.number)
 
-    async def rows(self, query: SelectOfScalar[Row]) -> Sequence[Row]:
+    async def rows(self, query: SelectOfScalar[Found]) -> Sequence[Found]:
         """What a query finds for the work's organization, as soon as the database is there to be asked."""
         return await when_back(partial(self._rows, query))
 
-    async def _rows(self, query: SelectOfScalar[Row]) -> Sequence[Row]:
+    async def _rows(self, query: SelectOfScalar[Found]) -> Sequence[Found]:
         async with self.database.read(self.scope) as session:
             return (await session.scalars(query)).all()
 

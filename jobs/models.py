@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import undefer
-from sqlmodel import col
+from sqlmodel import col, select
 
 import db.tables as t
 import engine.models.rows
@@ -48,11 +48,13 @@ class ModelFile:
     names: tuple[str, ...]
     """Of its features as registered, for files without names."""
     signature: Signature
+    allowed: tuple[str, ...] = ()
+    """Types that the organization opens beyond the usual."""
     within: ClassVar[Confinement] = Confinement()
 
     def open(self) -> Scorer:
         """Only in a child that is kept in."""
-        return opened(self.path, self.format, self.names)
+        return opened(self.path, self.format, self.names, self.allowed)
 
 
 Openable = ModelFile | ModelElsewhere
@@ -77,10 +79,21 @@ async def model_file(attempt: Attempt, workshop: Workshop, model_id: UUID | None
     elif signature is not None and blob is not None:
         models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == model_id))
         names = models[0].features if models else ()
+        allowed = await allowed_types(attempt)
         async with workshop.file(blob) as path:
-            yield ModelFile(path=path, format=signature.format, names=names, signature=signature)
+            yield ModelFile(
+                path=path, format=signature.format, names=names, signature=signature, allowed=allowed
+            )
     else:
         raise Gone("the model has neither file nor endpoint any more that could be asked")
+
+
+async def allowed_types(attempt: Attempt) -> tuple[str, ...]:
+    """What the organization that asks opens in model files beyond the usual."""
+    (asking,) = await attempt.rows(
+        select(t.Organization).where(col(t.Organization.id) == attempt.scope.organization_id)
+    )
+    return asking.allowed_types
 
 
 async def kept_in(

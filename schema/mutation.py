@@ -11,9 +11,11 @@ import resolvers.models
 import resolvers.references
 import resolvers.scoring
 import resolvers.uploads
+import resolvers.vetted
 from auth.permissions import Open, Permission
 from resolvers.incoming import UploadTicket
 from resolvers.removal import Removal
+from resolvers.vetted import VettedType
 from schema.fields import door
 from schema.rows import Analysis, Artifact, Dataset, Explanation, Model, Prediction, SignedIn
 
@@ -36,6 +38,10 @@ class Mutation:
         resolvers.artifacts.register_endpoint, allow=Permission.MODEL_WRITE
     )
     cancel_model_upload: Artifact | None = door(resolvers.artifacts.cancel, allow=Permission.MODEL_WRITE)
+    allow_model_type: VettedType | None = door(resolvers.vetted.allow, allow=Permission.ORGANIZATION_WRITE)
+    disallow_model_type: VettedType | None = door(
+        resolvers.vetted.disallow, allow=Permission.ORGANIZATION_WRITE
+    )
     predict: Prediction | None = door(resolvers.scoring.predict, allow=Permission.ANALYSIS_CREATE)
 
     upload_dataset: Dataset | None = door(resolvers.uploads.upload, allow=Permission.DATASET_WRITE)

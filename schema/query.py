@@ -11,10 +11,12 @@ import resolvers.nodes
 import resolvers.scoring
 import resolvers.trends
 import resolvers.versions
+import resolvers.vetted
 from auth.permissions import Open, Permission
 from engine.fairness.comparison import ReportComparison
 from engine.models.matching import ModelFit
 from resolvers.versions import ModelComparison
+from resolvers.vetted import VettedType
 from schema.fields import door
 from schema.rows import Analysis, Connection, Dataset, Explanation, Model, Node, Organization, User
 
@@ -32,6 +34,7 @@ class Query:
         resolvers.versions.compare_models, allow=Permission.MODEL_READ
     )
     model_fits: ModelFit | None = door(resolvers.scoring.model_fits, allow=Permission.MODEL_READ)
+    vetted_types: list[VettedType] | None = door(resolvers.vetted.vetted_types, allow=Permission.MODEL_READ)
     dataset: Dataset | None = door(resolvers.datasets.dataset, allow=Permission.DATASET_READ)
     datasets: Connection[Dataset] | None = door(resolvers.datasets.datasets, allow=Permission.DATASET_READ)
     analysis: Analysis | None = door(resolvers.bias.analysis, allow=Permission.ANALYSIS_READ)

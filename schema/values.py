@@ -29,6 +29,7 @@ import resolvers.scoring as z
 import resolvers.trends as r
 import resolvers.uploads as u
 import resolvers.versions as v
+import resolvers.vetted as l
 from db.tables import Role, Status, Subject
 from engine.explanations.performance import Performance
 from engine.values import Count, ModelType
@@ -113,6 +114,7 @@ VALUES = (
     y.Predicted,
     k.CardCompleteness,
     v.ModelComparison,
+    l.VettedType,
     p.PageInfo,
     Removal,
     i.UploadTicket,

@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, text
 from sqlmodel import Field, SQLModel
 
-from db.columns import MOMENT, Chosen, kept
+from db.columns import MOMENT, Chosen, Stored, kept
 from db.tables.base import Owned, now
 
 
@@ -28,6 +28,10 @@ class Organization(SQLModel, table=True):
     created_at: datetime = kept(MOMENT, default_factory=now)
     last_event: int = kept(BigInteger, default=0)
     """Number of the newest event; raised in the transaction that writes it, so no reader sees a gap."""
+    allowed_types: tuple[str, ...] = kept(
+        Stored(tuple[str, ...]), default=(), sa_column_kwargs={"server_default": text("'[]'")}
+    )
+    """Vetted types of objects in model files that it opens beyond the usual."""
 
 
 class User(Owned, table=True):

@@ -1,6 +1,6 @@
 """A model looked at for the first time, be it a file or an endpoint: what it is, what it takes, and whether it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,12 +29,15 @@ class Probed:
     """What it answered to a row that was made up, in words."""
 
 
-def probe(path: Path, kind: ModelType, names: Sequence[str], tell: Tell = silent) -> Probed:
+def probe(
+    path: Path, kind: ModelType, names: Sequence[str], tell: Tell = silent, allowed: Collection[str] = ()
+) -> Probed:
     """Recognise, open and try a model's file; belongs in a child that is kept in.
 
     Args:
         kind: what the model is registered as.
         names: of its features, as registered; may be empty. Taken where the file itself has no names.
+        allowed: types that the organization opens beyond the usual.
 
     Raises:
         InvalidInput: it is no model that we read, is damaged, is of another kind, or does not answer; says why.
@@ -42,7 +45,7 @@ def probe(path: Path, kind: ModelType, names: Sequence[str], tell: Tell = silent
     tell(Step(stage="checking the file", fraction=0.05, message="Looking at what kind of file this is"))
     format = recognise(path)
     tell(Step(stage="opening the model", fraction=0.2, message=f"Opening a model in the form {format}"))
-    scorer = opened(path, format, names)
+    scorer = opened(path, format, names, allowed)
     _refuse_other_kind(scorer.signature, kind)
     tell(Step(stage="trying the model", fraction=0.7, message="Scoring a row that is made up"))
     return Probed(signature=_noted(scorer.signature, names, "in the file"), tried=_try(scorer))
