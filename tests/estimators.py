@@ -13,11 +13,13 @@ from sklearn import linear_model as linear
 from sklearn import preprocessing as pre
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
-from sklearn.decomposition import PCA
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
@@ -188,6 +190,22 @@ KNOWN: dict[str, Case] = {
 """Estimators whose structure is known: with what they are trained on."""
 
 UNKNOWN: dict[str, Case] = {
+    "rarer maps": (
+        lambda: make_pipeline(
+            pre.StandardScaler(),
+            make_union(
+                IncrementalPCA(1),
+                RBFSampler(n_components=3, random_state=0),
+                pre.FunctionTransformer(np.sin),
+                pre.FunctionTransformer(np.arcsinh),
+                pre.FunctionTransformer(np.floor),
+            ),
+            linear.Ridge(),
+        ),
+        NUMBERS,
+        VALUE,
+    ),
+    "partial least squares": (lambda: PLSRegression(1), NUMBERS, VALUE),
     "components": (lambda: make_pipeline(PCA(1), linear.LinearRegression()), NUMBERS, VALUE),
     "interactions": (
         lambda: make_pipeline(pre.PolynomialFeatures(2), linear.LinearRegression()),

@@ -19,8 +19,10 @@ OPENED = _names(
         "sklearn.calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
         "sklearn.compose._column_transformer": "ColumnTransformer",
         "sklearn.compose._target": "TransformedTargetRegressor",
+        "sklearn.cross_decomposition._pls": "PLSRegression",
         "sklearn.decomposition._factor_analysis": "FactorAnalysis",
         "sklearn.decomposition._fastica": "FastICA",
+        "sklearn.decomposition._incremental_pca": "IncrementalPCA",
         "sklearn.decomposition._nmf": "NMF",
         "sklearn.decomposition._pca": "PCA",
         "sklearn.decomposition._truncated_svd": "TruncatedSVD",
@@ -46,6 +48,7 @@ OPENED = _names(
         "sklearn.impute._base": "MissingIndicator SimpleImputer",
         "sklearn.impute._knn": "KNNImputer",
         "sklearn.isotonic": "IsotonicRegression",
+        "sklearn.kernel_approximation": "RBFSampler",
         "sklearn.linear_model._base": "LinearRegression",
         "sklearn.linear_model._bayes": "ARDRegression BayesianRidge",
         "sklearn.linear_model._coordinate_descent": "ElasticNet ElasticNetCV Lasso LassoCV",
@@ -137,7 +140,8 @@ TYPES = NUMBERS | _names({"builtins": "bool float int str"})
 
 FUNCTIONS = _names(
     {
-        "numpy": "absolute cbrt exp exp2 expm1 log log10 log1p log2 negative positive reciprocal sign sqrt square tanh",
+        "numpy": "absolute arcsinh cbrt ceil cos exp exp2 expm1 fabs floor log log10 log1p log2 negative positive "
+        "reciprocal rint sign sin sqrt square tanh trunc",
         "scipy.special._special_ufuncs": "expit log1p logit",
     }
 )
