@@ -206,7 +206,7 @@ class ExplanationReport:
     interactions_why: str | None = None
     """What makes them exact, or why there are none; null for kinds that look at no pairs."""
     interactions_rows: Count | None = None
-    """Rows that they are means over: at most 10,000 of those used, drawn with the seed."""
+    """Rows that they are means over: at most 10,000 of those used, fewer with more than 178 classes, drawn with the seed."""
     counterfactuals: tuple[Counterfactual, ...] = ()
     agreement: tuple[Agreement, ...] = ()
     performance: Performance | None = None

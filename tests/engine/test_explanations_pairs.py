@@ -98,6 +98,9 @@ def test_only_the_features_shown_and_a_bounded_number_of_rows_are_looked_at(monk
     assert {name for each in report.interactions for name in (each.first, each.second)} == shown
     assert len(report.interactions) == 3
     assert (report.rows_used, report.interactions_rows) == (40, 7)
+    monkeypatch.setattr(pairs, "MOST_NUMBERS", 30)
+    scorer = model(numeric(1, Link.COMPLEMENT), ("no", "yes"))
+    assert over_rows(scorer, max_features=3).interactions_rows == 5  # 3 pairs, 2 classes
 
 
 def test_a_weighted_sum_has_none_and_says_that_this_is_by_construction():
