@@ -1,7 +1,7 @@
 """The job behind a Prediction: a few rows that are given by their values, answered."""
 
 import db.tables as t
-from engine.models.prediction import GivenRow, Predicted
+from engine.models.prediction import GivenRow, Predicted, noted
 from engine.models.rows import given
 from engine.models.scoring import answers
 from engine.values import Tell
@@ -22,4 +22,4 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
 def answer(tell: Tell, file: Openable, rows: tuple[GivenRow, ...]) -> tuple[Predicted, ...]:
     scorer = file.open()
     frame = given([row.by_feature() for row in rows], scorer.signature)
-    return answers(scorer.scores(frame), scorer.signature)
+    return noted(answers(scorer.scores(frame), scorer.signature), rows, scorer.signature)

@@ -21,9 +21,10 @@ from db.notify import woken
 from db.owned import one, owned
 from db.session import Scope
 from engine.errors import InvalidInput, within
-from engine.models.matching import MismatchKind, ModelFit, fit
+from engine.models.matching import ModelFit, fit
 from engine.models.prediction import GivenRow, Predicted, Scoring, added, checked
 from engine.models.signature import ModelFormat, Signature
+from engine.models.values import refuse
 from engine.tables import TableFormat, TableProfile
 from engine.tables.names import no_column
 from resolvers import work
@@ -98,6 +99,9 @@ async def predict(
 ) -> t.Prediction:
     """Ask a model about rows that are given by their values, and wait some seconds for the answers.
 
+    At most 1,000 rows; given as variables, of which a request may hold 20,000 values, about 860 rows of 7 features.
+    scoreDataset scores more. What the model cannot take is refused at its place.
+
     A prediction that is not completed then goes on; `progress` follows it, and `node` finds it. Only workers open
     models, so one must run.
     """
@@ -108,7 +112,7 @@ async def predict(
     async with context.write() as session:
         await jobs.queue.one_by_one(session, scope)
         signature = await signature_of(session, scope, model_id)
-        _refuse_unknown(given, signature)
+        _refuse_values(given, signature)
         row = t.Prediction(
             organization_id=viewer.organization_id,
             created_by_id=viewer.user_id,
@@ -168,9 +172,7 @@ async def signature_of(session: AsyncSession, scope: Scope, model_id: ID) -> Sig
 
 def refuse_misfit(signature: Signature, profile: TableProfile) -> None:
     """Refuse now, in words, what could only fail later."""
-    found = [
-        each for each in fit(signature, profile).mismatches if each.kind is not MismatchKind.UNSEEN_VALUES
-    ]
+    found = [each for each in fit(signature, profile).mismatches if each.hinders]
     if found:
         more = f" (and {len(found) - 1} more: ask modelFits)" if len(found) > 1 else ""
         raise InvalidInput(found[0].message + more, at=("dataset_id",))
@@ -208,13 +210,18 @@ def _refuse_taken(names: Sequence[str], profile: TableProfile) -> None:
         )
 
 
-def _refuse_unknown(rows: Sequence[GivenRow], signature: Signature) -> None:
-    known = set(signature.names)
+def _refuse_values(rows: Sequence[GivenRow], signature: Signature) -> None:
+    """Refuse at its place what the model cannot take."""
+    known = {feature.name: feature for feature in signature.features}
     for i, row in enumerate(rows):
         for j, each in enumerate(row.values):
-            if each.feature not in known:
+            feature = known.get(each.feature)
+            if feature is None:
                 at = ("rows", i, "values", j, "feature")
                 raise no_column(each.feature, signature.names, at, "model", "feature")
+            if each.value is not None:
+                at = ("rows", i, "values", j, "value")
+                refuse(signature, feature, each.value, at, f" in row {i}" if len(rows) > 1 else "")
 
 
 def _made_from(source: t.Dataset, artifact: t.Artifact, scoring: Scoring) -> str:

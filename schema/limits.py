@@ -254,7 +254,10 @@ def _too_many_values(variables: object) -> str | None:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         seen += len(inner)
         if seen > MOST_VALUES:
-            return f"the variables hold more than {MOST_VALUES} values"
+            return (
+                f"the variables hold more than {MOST_VALUES:,} values, lists, objects and what is in them counted:"
+                " a value of a row for predict counts 3, and scoreDataset scores more rows"
+            )
         waiting.extend(each for each in inner if isinstance(each, dict | list))
     return None
 

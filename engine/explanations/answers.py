@@ -8,6 +8,7 @@ import pandas as pd
 from engine.errors import InvalidInput
 from engine.models.scorer import Inside, Numbers, Scorer
 from engine.models.signature import Task
+from engine.models.values import truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,3 +88,10 @@ def text(value: object) -> str | None:
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else f"{value:.12g}"
     return str(value)
+
+
+def text_of_truth(value: object) -> str | None:
+    """A value of a column of truth values, which rows hold as 0 and 1, as tables show it: false or true."""
+    found = text(value)
+    held = None if found is None else truth(found)
+    return found if held is None else str(held).lower()

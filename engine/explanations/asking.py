@@ -10,7 +10,7 @@ from engine.explanations.case import Case
 from engine.explanations.explain import explain
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from engine.explanations.report import Explained
-from engine.models.rows import Sample, count, frame, given
+from engine.models.rows import Sample, count, frame, given, truths
 from engine.models.scorer import Scorer
 from engine.tables.part import Part
 from engine.values import Step, Tell, portion
@@ -40,6 +40,7 @@ def ask(
         rows=rows.reset_index(drop=True),
         ids=[None] * len(rows) if options.values else [int(place) for place in rows.index],
         labels=None if labels is None else labels.reset_index(drop=True),
+        truths=truths(parts, names),
         tell=portion(tell, READ, 1.0),
     )
     return explain(kind, case)

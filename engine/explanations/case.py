@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from engine.explanations.answers import Answer, chosen, every
+from engine.explanations.answers import Answer, chosen, every, text, text_of_truth
 from engine.explanations.options import ExplanationOptions, Perturbation
 from engine.explanations.report import Background
 from engine.models.scorer import Inside, Numbers, Scorer
@@ -32,6 +32,8 @@ class Case:
     """Their places in the dataset; None for one given by values."""
     labels: pd.Series | None = None
     """True outcomes of `rows`, as the dataset has them."""
+    truths: frozenset[str] = frozenset()
+    """Columns that hold truth values, which rows have as 0 and 1 and tables show as false and true."""
     tell: Tell = silent
     started: float = field(default_factory=perf_counter)
 
@@ -64,6 +66,10 @@ class Case:
     def names(self) -> Sequence[str]:
         """The features, in the order of all arrays."""
         return self.scorer.signature.names
+
+    def text(self, name: str, value: object) -> str | None:
+        """A value of a feature as its table shows it; None is missing."""
+        return text_of_truth(value) if name in self.truths else text(value)
 
     @property
     def seconds(self) -> float:

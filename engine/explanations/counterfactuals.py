@@ -7,7 +7,7 @@ does what it says. Source of the distance: Wachter, Mittelstadt and Russell, 201
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from engine.explanations.options import AllowedChange, ExplanationKind
 from engine.explanations.report import ChangedValue, Counterfactual, Explained, ExplanationMethod
 from engine.explanations.wishes import Wish, wish_of
 from engine.models.scorer import Numbers
+from engine.models.values import truth
 from engine.values import Count, Step
 
 NEIGHBOURS = 30
@@ -111,7 +112,9 @@ class _Field:
             scores=case.scorer.scores(case.background),
             values={j: _tried(columns[j], allowed[j], j in numbers) for j in allowed},
             scales={j: _scale(columns[j]) if j in numbers else None for j in columns},
-            whole=frozenset(j for j in numbers if is_integer_dtype(columns[j])),
+            whole=frozenset(
+                j for j in numbers if is_integer_dtype(columns[j]) or case.names[j] in case.truths
+            ),
         )
 
     def permits(self, j: int, value: Any) -> bool:
@@ -271,8 +274,10 @@ class _Search:
             changes=tuple(
                 ChangedValue(
                     feature=self._field.names[j],
-                    before=text(self._row[j]),
-                    after=text(int(value) if j in self._field.whole else value),
+                    before=self._case.text(self._field.names[j], self._row[j]),
+                    after=self._case.text(
+                        self._field.names[j], int(value) if j in self._field.whole else value
+                    ),
                 )
                 for j, value in sorted(
                     change.items(), key=lambda each: -self._field.far(each[0], self._row[each[0]], each[1])
@@ -320,8 +325,18 @@ def _allowed(case: Case) -> dict[int, AllowedChange]:
         place = case.names.index(each.feature)
         if place in allowed:
             raise InvalidInput(f"changes name {each.feature!r} twice", at=("changes", i, "feature"))
-        allowed[place] = each
+        allowed[place] = _of_truths(i, each) if each.feature in case.truths else each
     return allowed
+
+
+def _of_truths(i: int, asked: AllowedChange) -> AllowedChange:
+    """Truth values that are named, as the numbers that rows hold."""
+    if not asked.categories:
+        return asked
+    values = [value for each in asked.categories if (value := truth(each)) is not None]
+    if len(values) < len(asked.categories):
+        raise InvalidInput(f"{asked.feature!r} holds true and false alone", at=("changes", i, "categories"))
+    return replace(asked, categories=(), low=float(min(values)), high=float(max(values)))
 
 
 def _check(case: Case, asked: AllowedChange, number: bool) -> None:

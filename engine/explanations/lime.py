@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.explanations.answers import predicted, row_named, text
+from engine.explanations.answers import predicted, row_named
 from engine.explanations.case import Case
 from engine.explanations.lime_fit import Fit, fit
 from engine.explanations.lime_samples import Neighbourhood, drawn, readings
@@ -23,7 +23,7 @@ class Lime:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        self._read = readings(case.scorer.signature, case.background)
+        self._read = readings(case.scorer.signature, case.background, case.truths)
         self._own = np.column_stack([each.bins(case.rows[each.name]) for each in self._read])
         self._drawn = [self._points(seed) for seed in range(case.options.repeats)]
         self.evaluations = sum(len(scores) for _, scores in self._drawn)
@@ -95,7 +95,7 @@ def _row(case: Case, lime: Lime, i: int) -> RowExplanation:
         attributions=tuple(
             Attribution(
                 feature=case.names[feature],
-                value=text(row[case.names[feature]]),
+                value=case.text(case.names[feature], row[case.names[feature]]),
                 attribution=float(weight),
                 condition=lime.condition(int(feature), i),
             )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 from scipy.special import ndtr, ndtri
 
-from engine.explanations.answers import text
+from engine.explanations.answers import text, text_of_truth
 from engine.models.scorer import Numbers
 from engine.models.signature import FeatureType, Signature
 
@@ -89,10 +89,12 @@ class Categories:
 
     name: str
     values: NDArray[Any]
+    truths: bool = False
+    """Whether these are truth values, held as 0 and 1."""
 
     @classmethod
-    def of(cls, column: "pd.Series[Any]") -> "Categories":
-        return cls(name=str(column.name), values=column.dropna().unique())
+    def of(cls, column: "pd.Series[Any]", truths: bool = False) -> "Categories":
+        return cls(name=str(column.name), values=column.dropna().unique(), truths=truths)
 
     def bins(self, column: "pd.Series[Any]") -> Bins:
         """The place of each value; one that the background does not have has a bin of its own."""
@@ -112,8 +114,9 @@ class Categories:
         """The value in words."""
         if bin == MISSING:
             return f"{self.name} is missing"
-        value = text(self.values[bin]) if bin < len(self.values) else "a value the background does not have"
-        return f"{self.name} = {value}"
+        if bin == len(self.values):
+            return f"{self.name} = a value the background does not have"
+        return f"{self.name} = {(text_of_truth if self.truths else text)(self.values[bin])}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +128,16 @@ class Neighbourhood:
     points: pd.DataFrame
 
 
-def readings(signature: Signature, background: pd.DataFrame) -> list[Quartiles | Categories]:
-    """How each feature is told apart: numbers by quartile, everything else by value."""
+def readings(
+    signature: Signature, background: pd.DataFrame, truths: frozenset[str] = frozenset()
+) -> list[Quartiles | Categories]:
+    """How each feature is told apart: numbers by quartile, everything else by value, truth values too."""
     return [
-        Quartiles.of(background[each.name])
-        if each.type is not FeatureType.CATEGORY and is_numeric_dtype(background[each.name])
-        else Categories.of(background[each.name])
+        Categories.of(background[each.name], each.name in truths)
+        if each.name in truths
+        or each.type is FeatureType.CATEGORY
+        or not is_numeric_dtype(background[each.name])
+        else Quartiles.of(background[each.name])
         for each in signature.features
     ]
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from engine.explanations.answers import text
 from engine.explanations.case import Case
 from engine.explanations.means import student
 from engine.explanations.options import ExplanationKind
@@ -100,19 +99,19 @@ def dependence(case: Case, feature: str, values: Numbers) -> Dependence:
         keys = list(present.value_counts().index[:MOST_CATEGORIES])
         if is_numeric_dtype(present):
             keys.sort()
-    points = [_point(case, present[bins == key], values) for key in keys]
+    points = [_point(case, feature, present[bins == key], values) for key in keys]
     if missing.any():
-        points.append(_point(case, column[missing], values))
+        points.append(_point(case, feature, column[missing], values))
     return Dependence(feature=feature, points=tuple(points))
 
 
-def _point(case: Case, part: "pd.Series[Any]", values: Numbers) -> DependencePoint:
+def _point(case: Case, feature: str, part: "pd.Series[Any]", values: Numbers) -> DependencePoint:
     of_part = values[part.index.to_numpy()]
     nothing = bool(part.isna().all())
     low, high = (part.min(), part.max()) if is_numeric_dtype(part) else (part.iloc[0], part.iloc[0])
     return DependencePoint(
-        low=MISSING if nothing else text(low) or MISSING,
-        high=MISSING if nothing else text(high) or MISSING,
+        low=MISSING if nothing else case.text(feature, low) or MISSING,
+        high=MISSING if nothing else case.text(feature, high) or MISSING,
         rows=Count(len(of_part)),
         mean=float(of_part.mean()),
         interval=student(of_part, case.options.confidence),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.explanations.answers import Answer, predicted, row_named, text
+from engine.explanations.answers import Answer, predicted, row_named
 from engine.explanations.case import Case
 from engine.explanations.options import ExplanationKind
 from engine.explanations.pieces import in_pieces
@@ -98,7 +98,7 @@ def strongest(
     attributions = tuple(
         Attribution(
             feature=case.names[j],
-            value=text(row[case.names[j]]),
+            value=case.text(case.names[j], row[case.names[j]]),
             attribution=float(values[j]),
             standard_error=None if errors is None else float(errors[j]),
         )

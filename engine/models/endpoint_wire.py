@@ -11,10 +11,10 @@ import pandas as pd
 
 from engine.errors import InvalidInput
 from engine.models.endpoint import Answers, DeclaredFeature, Endpoint, EndpointProtocol, Tensors
-from engine.models.rows import is_code
 from engine.models.scorer import Numbers
 from engine.models.signature import FeatureType
 from engine.models.tree_scorer import category_text
+from engine.models.values import is_code, spellings
 from engine.tables.names import no_column, short
 
 TOLERANCE = 1e-3
@@ -75,7 +75,9 @@ def _column(feature: DeclaredFeature, rows: pd.DataFrame) -> list[Any]:
         None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)
     ]
     if _is_text(feature):
-        return [None if value is None else category_text(value) for value in values]
+        truths = spellings(feature.categories)
+        texts = [None if value is None else category_text(value) for value in values]
+        return [None if text is None else truths.get(text, text) for text in texts]
     return values
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.models.signature import Feature, FeatureType, Signature, is_number
+from engine.models.values import spellings, truth, unseen
 from engine.tables import ColumnProfile, ColumnType, TableProfile
 from engine.tables.names import alike, short
 
@@ -20,7 +21,7 @@ class MismatchKind(StrEnum):
     WRONG_TYPE = "wrong_type"
     """The column holds what the model cannot take."""
     UNSEEN_VALUES = "unseen_values"
-    """The column holds values that the model has not seen in training; it still scores the rows."""
+    """The column holds values that the model has not seen in training; `hinders` says whether it refuses them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Mismatch:
     """One sentence for a person."""
     similar: tuple[str, ...] = ()
     """Columns that may be meant, where one is missing."""
+    hinders: bool = True
+    """Whether the rows cannot be scored for it; most models take values that they have not seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class ModelFit:
     """Whether a model can score the rows of a dataset."""
 
     fits: bool
-    """Nothing is missing and every type is right; unseen values do not hinder."""
+    """Nothing is missing, every type is right, and no frequent value is one that the model refuses."""
     mismatches: tuple[Mismatch, ...]
 
 
@@ -48,15 +51,14 @@ def fit(signature: Signature, profile: TableProfile) -> ModelFit:
     """Compare every feature with the column of its name."""
     columns = {column.name: column for column in profile.columns}
     found = tuple(
-        mismatch for feature in signature.features for mismatch in _of(feature, columns, int(profile.rows))
+        mismatch
+        for feature in signature.features
+        for mismatch in _of(feature, columns, int(profile.rows), signature.refuses_unseen(feature))
     )
-    return ModelFit(
-        fits=all(each.kind is MismatchKind.UNSEEN_VALUES for each in found),
-        mismatches=found,
-    )
+    return ModelFit(fits=not any(each.hinders for each in found), mismatches=found)
 
 
-def _of(feature: Feature, columns: dict[str, ColumnProfile], rows: int) -> Iterator[Mismatch]:
+def _of(feature: Feature, columns: dict[str, ColumnProfile], rows: int, refuses: bool) -> Iterator[Mismatch]:
     column = columns.get(feature.name)
     if column is None:
         similar = tuple(alike(feature.name, list(columns)))
@@ -70,29 +72,29 @@ def _of(feature: Feature, columns: dict[str, ColumnProfile], rows: int) -> Itera
         message = f"column {short(feature.name)} holds {holds}, and the model takes {needed}"
         yield Mismatch(feature=feature.name, kind=MismatchKind.WRONG_TYPE, message=message)
         return
-    unseen = _unseen(feature, column)
-    if unseen:
+    odd = [each.value for each in column.top_values if unseen(feature, _held(column, each.value))]
+    if odd:
         message = (
             f"column {short(feature.name)} holds values that the model has not seen in training, such as"
-            f" {', '.join(map(short, unseen[:SHOWN_VALUES]))}"
+            f" {', '.join(map(short, odd[:SHOWN_VALUES]))}"
         )
-        yield Mismatch(feature=feature.name, kind=MismatchKind.UNSEEN_VALUES, message=message)
+        if refuses:
+            message += "; it refuses rows with these: leave them out, or train the model with them"
+        yield Mismatch(
+            feature=feature.name, kind=MismatchKind.UNSEEN_VALUES, message=message, hinders=refuses
+        )
 
 
 def _needed(feature: Feature) -> str | None:
     """What the model takes; None where either will do."""
     if feature.type is FeatureType.NUMBER:
         return "numbers"
-    if feature.type is FeatureType.CATEGORY and feature.categories:
+    if feature.type is FeatureType.CATEGORY and feature.categories and not spellings(feature.categories):
         return None if any(is_number(value) for value in feature.categories) else "texts"
     return None
 
 
-def _unseen(feature: Feature, column: ColumnProfile) -> list[str]:
-    """Of the most frequent values, those that were not there in training."""
-    known = {_canonical(value) for value in feature.categories}
-    return [each.value for each in column.top_values if known and _canonical(each.value) not in known]
-
-
-def _canonical(text: str) -> str:
-    return f"{float(text):.17g}" if is_number(text) else text
+def _held(column: ColumnProfile, text: str) -> str:
+    """A value as rows hold it: truth values are numbers there."""
+    held = truth(text) if column.type is ColumnType.BOOLEAN else None
+    return text if held is None else str(int(held))

@@ -18,7 +18,8 @@ from engine.models.onnx_session import Session
 from engine.models.onnx_signature import Given, Taken
 from engine.models.scorer import Inside, Numbers
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
-from engine.models.tree_scorer import TRUTHS, category_text, numbers, renamed
+from engine.models.tree_scorer import category_text, numbers, renamed
+from engine.models.values import spellings
 from engine.tables.names import no_column, short
 from engine.values import Count
 
@@ -58,7 +59,10 @@ def _read(graph: Graph, names: Sequence[str]) -> "OnnxScorer":
     inputs = [one for one in inputs if one.name in needed]
     places = [place for one in inputs for place in one.places.ravel().tolist()]
     kinds = {place: one.type for one in inputs for place in one.places.ravel().tolist()}
-    features = tuple(_feature(columns[place], kinds[place], traced.categories.get(place)) for place in places)
+    features = tuple(
+        _feature(columns[place], kinds[place], traced.categories.get(place), place in traced.closed)
+        for place in places
+    )
     opsets = {entry.domain or "ai.onnx": entry.version for entry in graph.model.opset_import}
     versions = " and ".join(f"{domain} {version}" for domain, version in sorted(opsets.items()))
     signature = Signature(
@@ -127,11 +131,11 @@ def _are_probabilities(values: Numbers) -> bool:
     return bool(values.shape[1] and sums.all() and (values >= -SUM_ERROR).all())
 
 
-def _feature(name: str, kind: int, categories: tuple[Any, ...] | None) -> Feature:
+def _feature(name: str, kind: int, categories: tuple[Any, ...] | None, closed: bool) -> Feature:
     if categories is None and kind != TensorProto.STRING:
         return Feature(name=name, type=FeatureType.NUMBER)
     texts = tuple(str(value) for value in categories or () if str(value) not in MISSING)
-    return Feature(name=name, type=FeatureType.CATEGORY, categories=texts)
+    return Feature(name=name, type=FeatureType.CATEGORY, categories=texts, closed=closed and bool(texts))
 
 
 @dataclass(kw_only=True)
@@ -263,8 +267,8 @@ class OnnxScorer:
         if kind == TensorProto.STRING:
             codes, uniques = pd.factorize(given.to_numpy(object))
             texts = [category_text(value) for value in uniques]
-            if known is not None and set(known) <= {"True", "False"}:
-                texts = [str(bool(TRUTHS[text])) if text in TRUTHS else text for text in texts]
+            truths = spellings(feature.categories)
+            texts = [truths.get(text, text) for text in texts]
             missing = next((text for text in MISSING if text in (known or ())), "")
             if known is not None and place in self.traced.closed:
                 self._refuse_unseen(feature, known, [*texts, missing] if (codes < 0).any() else texts)

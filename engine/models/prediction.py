@@ -1,10 +1,12 @@
 """What a model is asked to answer, and its answers; the classes of the API and of the stored JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.errors import InvalidInput
 from engine.models.signature import Signature, Task
+from engine.models.values import some, unseen
+from engine.tables.names import short
 from engine.values import Count
 
 MAX_ROWS = 1_000
@@ -55,6 +57,8 @@ class Predicted:
     """The predicted value of a regression."""
     scores: tuple[ClassScore, ...] = ()
     """Of each class, in the model's own order; empty for a regression."""
+    notes: tuple[str, ...] = ()
+    """What to know of this answer, such as a value that training has not seen and the model passes over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,9 @@ def checked(rows: Sequence[GivenRow]) -> tuple[GivenRow, ...]:
         InvalidInput: too many, too long, or a feature is named twice.
     """
     if not 1 <= len(rows) <= MAX_ROWS:
-        raise InvalidInput(f"rows must be 1 to {MAX_ROWS:,}, got {len(rows):,}", at=("rows",))
+        raise InvalidInput(
+            f"rows must be 1 to {MAX_ROWS:,}, got {len(rows):,}; scoreDataset scores more", at=("rows",)
+        )
     values = Count(sum(len(row.values) for row in rows))
     if values > MAX_VALUES:
         raise InvalidInput(f"rows may hold {MAX_VALUES:,} values together, got {values:,}", at=("rows",))
@@ -107,6 +113,25 @@ def checked(rows: Sequence[GivenRow]) -> tuple[GivenRow, ...]:
                 raise InvalidInput(f"{each.feature!r} is given twice", at=at)
             seen.add(each.feature)
     return tuple(rows)
+
+
+def noted(
+    answers: Sequence[Predicted], rows: Sequence[GivenRow], signature: Signature
+) -> tuple[Predicted, ...]:
+    """With a note on each value that training has not seen, of the rows that were answered."""
+    features = {feature.name: feature for feature in signature.features}
+    return tuple(
+        replace(
+            answer,
+            notes=tuple(
+                f"Training has not seen {short(each.value)} in {short(each.feature)}: it counts as none of those that"
+                f" the model knows, {some(features[each.feature].categories)}."
+                for each in row.values
+                if each.value is not None and unseen(features[each.feature], each.value)
+            ),
+        )
+        for answer, row in zip(answers, rows, strict=True)
+    )
 
 
 def added(signature: Signature, scoring: Scoring) -> list[str]:

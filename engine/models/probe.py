@@ -13,7 +13,7 @@ from engine.errors import EngineError, InvalidInput
 from engine.models.formats import opened, recognise
 from engine.models.rows import given
 from engine.models.scorer import Scorer
-from engine.models.signature import TASKS, Feature, FeatureType, Signature
+from engine.models.signature import TASKS, Feature, FeatureType, ModelFormat, Signature
 from engine.values import ModelType, Step, Tell, silent
 
 _TOLERANCE = 1e-3
@@ -129,21 +129,26 @@ def _asked(scorer: Scorer, text: str) -> str:
 
 def _texts(signature: Signature) -> Sequence[str]:
     """What to put where it is not known what a column holds."""
-    unsure = any(feature.type is FeatureType.ANY for feature in signature.features)
-    return ("0", "a") if unsure else ("0",)
+    return ("0", "a") if any(_unsure(signature, feature) for feature in signature.features) else ("0",)
+
+
+def _unsure(signature: Signature, feature: Feature) -> bool:
+    """Whether a column may hold numbers or texts; of an endpoint, categories are declared to be texts."""
+    bare = feature.type is FeatureType.CATEGORY and not feature.categories
+    return feature.type is FeatureType.ANY or (bare and signature.format is not ModelFormat.ENDPOINT)
 
 
 def _rows(signature: Signature, text: str, count: int) -> pd.DataFrame:
-    row = {feature.name: _made_up(feature, text) for feature in signature.features}
+    row = {feature.name: _made_up(signature, feature, text) for feature in signature.features}
     return given([row] * count, signature)
 
 
-def _made_up(feature: Feature, text: str) -> str:
+def _made_up(signature: Signature, feature: Feature, text: str) -> str:
     if feature.categories:
         return feature.categories[0]
-    return (
-        "a" if feature.type is FeatureType.CATEGORY else "0" if feature.type is FeatureType.NUMBER else text
-    )
+    if _unsure(signature, feature):
+        return text
+    return "a" if feature.type is FeatureType.CATEGORY else "0"
 
 
 def _checked(signature: Signature, scores: NDArray[np.float64]) -> NDArray[np.float64]:

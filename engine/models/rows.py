@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
-from engine.models.signature import Feature, FeatureType, Signature, is_number
-from engine.tables.names import no_column, short
+from engine.models.signature import Feature, FeatureType, Signature
+from engine.models.values import number, refuse, takes_numbers
+from engine.tables.names import no_column
 from engine.tables.opening import in_words, opened
 from engine.tables.part import Part
 
@@ -73,6 +74,11 @@ def frame(
     return made if wanted is None or isinstance(rows, Sample) else made.loc[wanted]
 
 
+def truths(parts: Sequence[Part], names: Sequence[str]) -> frozenset[str]:
+    """Which of the columns hold truth values, in frames 0 and 1."""
+    return frozenset(field.name for field in _schema(parts[0], names) if pa.types.is_boolean(field.type))
+
+
 def batches(parts: Sequence[Part], names: Sequence[str]) -> Iterator[pd.DataFrame]:
     """All rows, some thousand at a time, as `frame` gives them."""
     for table, places in _pieces(parts, names, None):
@@ -90,7 +96,7 @@ def given(rows: Sequence[Mapping[str, str | None]], signature: Signature) -> pd.
     """Rows that a person gives as texts, with a column for each feature; what is not named is missing.
 
     Raises:
-        InvalidInput: a name is no feature, or the text of a number is none; `at` is (row, feature).
+        InvalidInput: a name is no feature, or the model does not take a value; says the row, and `at` is (row, feature).
     """
     known = set(signature.names)
     for i, row in enumerate(rows):
@@ -98,34 +104,21 @@ def given(rows: Sequence[Mapping[str, str | None]], signature: Signature) -> pd.
         if odd is not None:
             raise no_column(odd, signature.names, (i, odd), "model", "feature")
     columns = {
-        feature.name: _of_texts(feature, [row.get(feature.name) for row in rows])
+        feature.name: _of_texts(signature, feature, [row.get(feature.name) for row in rows])
         for feature in signature.features
     }
     return _made(columns, pd.RangeIndex(len(rows)))
 
 
-def _of_texts(feature: Feature, texts: Sequence[str | None]) -> NDArray[Any]:
-    codes = bool(feature.categories) and all(is_code(value) for value in feature.categories)
-    if feature.type is FeatureType.NUMBER or codes:
-        return np.array([_number(feature, i, text) for i, text in enumerate(texts)], np.float64)
-    if feature.type is FeatureType.ANY and all(text is None or is_number(text) for text in texts):
-        return np.array([math.nan if text is None else float(text) for text in texts], np.float64)
+def _of_texts(signature: Signature, feature: Feature, texts: Sequence[str | None]) -> NDArray[Any]:
+    for i, text in enumerate(texts):
+        if text is not None:
+            refuse(signature, feature, text, (i, feature.name), f" in row {i}" if len(texts) > 1 else "")
+    if takes_numbers(feature) or feature.type is FeatureType.ANY:
+        read = [math.nan if text is None else number(feature, text) for text in texts]
+        if all(value is not None for value in read):
+            return np.array(read, np.float64)
     return np.array(texts, object)
-
-
-def _number(feature: Feature, i: int, text: str | None) -> float:
-    if text is None:
-        return math.nan
-    if not is_number(text):
-        raise InvalidInput(
-            f"{short(feature.name)} is a number for this model, got {short(text)}", at=(i, feature.name)
-        )
-    return float(text)
-
-
-def is_code(text: str) -> bool:
-    """Whether a category is a number in its usual form, so that it was one in training ("007" was not)."""
-    return is_number(text) and text in (repr(float(text)), f"{float(text):.0f}")
 
 
 def _checked(rows: Sequence[int] | None, parts: Sequence[Part]) -> Places | None:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 from engine.models.prediction import ClassScore, Predicted, Scoring, added
-from engine.models.rows import BATCH_ROWS, batches, count, is_code
+from engine.models.rows import BATCH_ROWS, batches, count
 from engine.models.scorer import Scorer
 from engine.models.signature import Signature, Task
+from engine.models.values import is_code
 from engine.tables.names import short
 from engine.tables.opening import in_words, opened
 from engine.tables.part import Part

@@ -62,6 +62,8 @@ class Feature:
     type: FeatureType
     categories: tuple[str, ...] = ()
     """Values it has seen in training, in their text form; empty where the file does not say."""
+    closed: bool = False
+    """Whether the model refuses rows with a value that training has not seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,10 @@ class Signature:
             known = ", ".join(map(repr, self.classes[:SHOWN_CLASSES]))
             raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=at)
         return self.classes.index(name)
+
+    def refuses_unseen(self, feature: Feature) -> bool:
+        """Whether a value of a feature that training has not seen is an error; signatures of old say so of none."""
+        return feature.closed or (self.format is ModelFormat.XGBOOST_JSON and bool(feature.categories))
 
     @property
     def names(self) -> Sequence[str]:

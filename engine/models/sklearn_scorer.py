@@ -16,6 +16,7 @@ from engine.errors import InvalidInput
 from engine.models.scorer import Inside
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
 from engine.models.sklearn_columns import TEXTS, Seen, chain, is_missing, look, text_of
+from engine.models.values import spellings
 from engine.values import Count
 
 Numbers = NDArray[np.float64]
@@ -111,8 +112,7 @@ class SklearnScorer:
         known = self.seen.categories[place]
         missing = next((value for value in known if is_missing(value)), np.nan)
         meant = {text_of(value): value for value in known if not is_missing(value)}
-        if any(isinstance(value, bool | np.bool_) for value in known):
-            meant |= {str(int(value)): value for value in known if isinstance(value, bool | np.bool_)}
+        meant |= {text: meant[category] for text, category in spellings(feature.categories).items()}
         codes, uniques = pd.factorize(given.to_numpy())
         numeric = all(isinstance(value, int | float | np.number) for value in meant.values())
         values = np.empty(len(uniques) + 1, dtype=object)
@@ -120,7 +120,8 @@ class SklearnScorer:
         for i, value in enumerate(uniques):
             values[i] = meant.get(text_of(value), value)
             if place in self.seen.closed and text_of(value) not in meant:
-                known_ones = ", ".join(list(meant)[:10]) + (", ..." if len(meant) > 10 else "")
+                few = feature.categories[:10]
+                known_ones = ", ".join(few) + (", ..." if len(feature.categories) > len(few) else "")
                 raise InvalidInput(
                     f"the model has not seen {str(value)!r} in the column {feature.name!r}; it knows {known_ones}",
                     at=(feature.name,),
@@ -300,7 +301,7 @@ def _first(estimator: Any, name: str) -> Any:
 def _feature(name: str, place: int, seen: Seen) -> Feature:
     if place in seen.categories:
         known = tuple(text_of(value) for value in seen.categories[place] if not is_missing(value))
-        return Feature(name=name, type=FeatureType.CATEGORY, categories=known)
+        return Feature(name=name, type=FeatureType.CATEGORY, categories=known, closed=place in seen.closed)
     number = place in seen.numbers
     return Feature(name=name, type=FeatureType.NUMBER if number else FeatureType.ANY)
 

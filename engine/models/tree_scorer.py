@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from engine.errors import InvalidInput
 from engine.models.ensemble import Ensemble
 from engine.models.scorer import Inside
-from engine.models.signature import Feature, FeatureType, ModelFormat, Signature
+from engine.models.signature import Feature, FeatureType, Signature
+from engine.models.values import spellings
 from engine.tables.names import SHOWN_NAMES, no_column, short
 
 Numbers = NDArray[np.float64]
@@ -25,8 +26,6 @@ LARGEST = float(np.nextafter(np.finfo(np.float64).max, 0))
 """Infinite values become this: below the threshold that every number is below, and above all others."""
 NEAR_ZERO = float(np.float32(1e-35))
 """What LightGBM takes for zero."""
-TRUTHS = {"False": 0.0, "false": 0.0, "0": 0.0, "True": 1.0, "true": 1.0, "1": 1.0}
-"""How truth values may be written; datasets hold them as 0 and 1."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +48,6 @@ class TreeScorer:
         Raises:
             InvalidInput: a column is missing, or holds a text where the model needs a number; says which.
         """
-        unseen = self.signature.format is not ModelFormat.XGBOOST_JSON
         encoded = np.empty((len(rows), self.ensemble.features), order="F")
         for place, feature in enumerate(self.signature.features):
             if feature.name not in rows.columns:
@@ -57,7 +55,9 @@ class TreeScorer:
             codes = self._codes.get(place)
             column = rows[feature.name]
             encoded[:, place] = (
-                numbers(feature, column) if codes is None else _coded(feature, column, codes, unseen=unseen)
+                numbers(feature, column)
+                if codes is None
+                else _coded(feature, column, codes, unseen=not self.signature.refuses_unseen(feature))
             )
         for place in self.ensemble.zeros_missing:
             encoded[np.abs(encoded[:, place]) <= NEAR_ZERO, place] = np.nan
@@ -68,14 +68,10 @@ class TreeScorer:
         """Codes of the categories whose texts are known."""
         known = {}
         for place, feature in enumerate(self.signature.features):
-            if feature.categories and set(feature.categories) <= {"False", "True"}:
-                known[place] = {
-                    text: float(feature.categories.index(name))
-                    for text, truth in TRUTHS.items()
-                    if (name := str(bool(truth))) in feature.categories
-                }
-            elif feature.categories:
-                known[place] = {text: float(code) for code, text in enumerate(feature.categories)}
+            if feature.categories:
+                codes = {text: float(code) for code, text in enumerate(feature.categories)}
+                truths = spellings(feature.categories)
+                known[place] = codes | {text: codes[category] for text, category in truths.items()}
         return known
 
 

@@ -223,6 +223,8 @@ def _tree(written: object, output: int, scale: float, sets: list[NDArray[np.int6
     cover = found.reals(_part(written, "sum_hessian", list), n, "sum_hessian")
     categories = _categories(written, n, sets)
     swapped = categories >= 0
+    odd = swapped & (left >= 0) & ~np.isfinite(condition)
+    condition[odd] = 0  # looked at by nobody: XGBoost 2.1 writes NaN there
     left, right = np.where(swapped, right, left), np.where(swapped, left, right)
     keep = feature != DELETED
     left, right = _renumbered(left, keep), _renumbered(right, keep)
@@ -305,15 +307,20 @@ def _features(
     if isinstance(types, list) and len(types) == count:
         by_category = by_category | {place for place, kind in enumerate(types) if kind == "c"}
     texts = _texts(model, count)
-    if any(place not in texts for place in by_category):
+    bare = [names[place] for place in sorted(by_category) if place not in texts]
+    if bare:
+        listed = ", ".join(map(repr, bare[:20]))
         notes.append(
-            "The file does not carry the texts of all categories: columns without must hold their codes."
+            f"The file does not carry the texts of the categories of {listed} (XGBoost writes none before 3.1, and whole"
+            " only where all are ASCII): these columns must hold their codes, which number the categories from 0 in the"
+            " order that training had, of pandas the sorted one."
         )
     features = tuple(
         Feature(
             name=name,
             type=FeatureType.CATEGORY if place in by_category else FeatureType.NUMBER,
             categories=texts.get(place, ()) if place in by_category else (),
+            closed=place in by_category and place in texts,
         )
         for place, name in enumerate(names)
     )

@@ -20,7 +20,7 @@ SCORED = """query ($id: ID!) { dataset(id: $id) { status error rows notes column
   scoredFrom { id } scoredBy { id } } }"""
 PREDICT = """mutation ($model: ID!, $rows: [GivenRowInput!]!, $key: String) {
   predict(modelId: $model, rows: $rows, idempotencyKey: $key) {
-    id status error model { id } answers { prediction value scores { label score } } } }"""
+    id status error model { id } answers { prediction value scores { label score } notes } } }"""
 PREDICTION = (
     "query ($id: ID!) { node(id: $id) { ... on Prediction { status error answers { prediction } } } }"
 )
@@ -179,6 +179,10 @@ async def test_a_pipeline_of_scikit_learn_is_asked_in_the_users_own_columns(api,
     answer = (await api("analyst", PREDICT, model=found["model"]["id"], rows=rows)).data["predict"]
     given = pd.DataFrame({"group": ["a", "b"], "age": [30, 30], "income": [40, 60]})
     expected = itself.predict_proba(given)[:, 1]
+    odd = (await api("analyst", PREDICT, model=found["model"]["id"], rows=[row(group="A", age=30)])).data[
+        "predict"
+    ]
+    assert ["'A' in 'group'" in note for note in odd["answers"][0]["notes"]] == [True]
     assert [each["scores"][1]["score"] for each in answer["answers"]] == pytest.approx(expected)
 
 
@@ -187,13 +191,14 @@ async def test_rows_that_make_no_sense_are_refused_at_their_place(api, model, pa
         ([row(age=1), row(agee=1)], "rows.1.values.0.feature", "did you mean 'age'"),
         ([{"values": [{"feature": "age", "value": "1"}] * 2}], "rows.0.values.1", "given twice"),
         ([], "rows", "rows must be 1 to 1,000, got 0"),
+        ([row(age=1), row(age="old")], "rows.1.values.0.value", "got 'old' in row 1"),
+        ([row(income="")], "rows.0.values.0.value", "what is missing is null"),
     ):
         (error,) = (await api("analyst", PREDICT, model=model, rows=rows)).errors
         assert said in error["message"] and error["extensions"]["code"] == "BAD_INPUT", error
         assert error["extensions"]["argument"] == path
-    found = (await api("analyst", PREDICT, model=model, rows=[row(age="old")])).data["predict"]
-    assert found["status"] == "FAILED"
-    assert "'age' is a number for this model, got 'old'" in found["error"]
+    many = await api("analyst", PREDICT, model=model, rows=[row(age=1, income=2)] * 2_501)
+    assert many.code == "LIMIT_EXCEEDED" and "scoreDataset scores more rows" in many.errors[0]["message"]
 
 
 async def test_a_prediction_that_takes_long_goes_on_without_its_request(api, url, people, monkeypatch):

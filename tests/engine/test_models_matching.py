@@ -1,7 +1,7 @@
 """Whether a model can take a dataset, said before anything is scored."""
 
 from engine.models.matching import MismatchKind, fit
-from engine.models.signature import Feature, FeatureType
+from engine.models.signature import Feature, FeatureType, ModelFormat
 from engine.tables import ColumnProfile, ColumnType, TableFormat, TableProfile, ValueCount
 from engine.values import Count
 from tests.builders import a_signature
@@ -35,7 +35,8 @@ def table(*columns: ColumnProfile) -> TableProfile:
 
 
 def taking(name: str, type: FeatureType, *categories: str):
-    return a_signature(features=(Feature(name=name, type=type, categories=categories),))
+    features = (Feature(name=name, type=type, categories=categories),)
+    return a_signature(format=ModelFormat.LIGHTGBM_TEXT, features=features)
 
 
 def kinds(signature, *columns) -> list[MismatchKind]:
@@ -89,7 +90,7 @@ def test_values_that_training_has_not_seen_are_noted_and_hinder_nothing():
         table(column("city", ColumnType.STRING, "ulm", "köln", "trier")),
     )
     (only,) = found.mismatches
-    assert found.fits and only.kind is MismatchKind.UNSEEN_VALUES
+    assert found.fits and not only.hinders and only.kind is MismatchKind.UNSEEN_VALUES
     assert "'köln', 'trier'" in only.message
     codes = taking("city", FeatureType.CATEGORY, "1.0", "2.0")
     assert kinds(codes, column("city", ColumnType.INTEGER, "1", "3")) == [MismatchKind.UNSEEN_VALUES]

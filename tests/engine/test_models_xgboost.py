@@ -8,9 +8,11 @@ import pytest
 import xgboost as xgb
 
 from engine.errors import InvalidInput
+from engine.models.probe import probe
 from engine.models.signature import FeatureType, Task
 from engine.models.tree_scorer import TreeScorer
 from engine.models.xgboost_json import read
+from engine.values import ModelType
 
 RNG = np.random.default_rng(7)
 N = 400
@@ -138,9 +140,25 @@ def test_categorical_splits_by_text_by_number_and_unseen(onehot):
         booster.predict(xgb.DMatrix(unseen, enable_categorical=True))
     with pytest.raises(InvalidInput, match="column 'text' holds 'zz', which was not there in training"):
         scorer.scores(unseen)
+    assert [each.closed for each in scorer.signature.features] == [False, True, True]
+
+    # XGBoost 2.1 writes NaN for the thresholds of these nodes, which nobody looks at, and of no others.
+    whole = json.loads(bytes(booster.save_raw("json")))
+    trees = whole["learner"]["gradient_booster"]["model"]["trees"]
+    for tree in trees:
+        for node in tree["categories_nodes"]:
+            tree["split_conditions"][node] = float("nan")
+    assert sum(len(tree["categories_nodes"]) for tree in trees) > 8
+    ensemble, signature = read(json.dumps(whole).encode())
+    again = TreeScorer(ensemble=ensemble, signature=signature)
+    assert np.array_equal(again.scores(plain), scorer.scores(plain))
+    number = trees[0]["split_type"].index(0)
+    trees[0]["split_conditions"][number] = float("nan")
+    with pytest.raises(InvalidInput, match="no finite number"):
+        read(json.dumps(whole).encode())
 
 
-def test_categories_by_code_where_the_file_has_no_texts():
+def test_categories_by_code_where_the_file_has_no_texts(tmp_path):
     codes = RNG.integers(0, 40, N).astype(float)
     label = np.isin(codes, [1, 5, 6, 33, 39]).astype(int)
     matrix = xgb.DMatrix(codes[:, None], label, feature_types=["c"])
@@ -149,7 +167,11 @@ def test_categories_by_code_where_the_file_has_no_texts():
     wanted = np.array([*codes, 40, 1e9, np.nan, -1])
     theirs = booster.predict(xgb.DMatrix(wanted[:, None], feature_types=["c"]))
     assert scorer.scores(pd.DataFrame({"f0": wanted}))[:, 1] == pytest.approx(theirs, rel=2e-6)
-    assert "must hold their codes" in " ".join(scorer.signature.notes)
+    assert "categories of 'f0' (XGBoost" in " ".join(scorer.signature.notes)
+    booster.save_model(tmp_path / "model.json")
+    found = probe(tmp_path / "model.json", ModelType.CLASSIFICATION, ())
+    assert found.tried.startswith("a made-up row is of class")
+    assert [each.closed for each in found.signature.features] == [False]
     with pytest.raises(InvalidInput, match="column 'f0' holds 'red'; the model needs the code of a category"):
         scorer.scores(pd.DataFrame({"f0": ["red"]}))
 
