@@ -161,6 +161,9 @@ def convert(
 ) -> None:
     """Turn a pickled scikit-learn model of your own into a skops file, which carries no code. It opens FILE,
     and that runs whatever code FILE carries: only for files that you trust, and never on a server."""
+    import app.convertible
+
+    app.convertible.check(file, out)
     import app.convert  # the one module that unpickles: nothing else may bring it along
 
     if not yes:

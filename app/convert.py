@@ -5,6 +5,7 @@ nor worker may import it, and `tests/house/test_no_unpickling.py` sees to that.
 """
 
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import numpy as np
 import skops.io
 from sklearn.base import BaseEstimator
 
+from app.convertible import check
 from engine.errors import InvalidInput
 from engine.models import skops_types
 from engine.models.sklearn_scorer import SklearnScorer
@@ -41,8 +43,7 @@ def convert(file: Path, out: Path, say: Callable[[str], None]) -> None:
     Raises:
         InvalidInput: it cannot be loaded, is no scikit-learn model, or is one that FairMind does not open; says why.
     """
-    if out.exists():
-        raise InvalidInput(f"{out} is already there; name another file, or remove it")
+    check(file, out)
     model = _unwrapped(_loaded(file), say)
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=out.name, suffix=".part")
     os.close(handle)
@@ -66,8 +67,6 @@ def convert(file: Path, out: Path, say: Callable[[str], None]) -> None:
 
 
 def _loaded(file: Path) -> Any:
-    if not file.is_file():
-        raise InvalidInput(f"there is no file {file}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions: the model says it again when it is opened
@@ -76,9 +75,23 @@ def _loaded(file: Path) -> Any:
         raise InvalidInput(
             f"{file} needs the package {error.name}, which is not installed here; run this where it was trained"
         ) from None
+    except AttributeError as error:
+        raise InvalidInput(f"{file} cannot be loaded: {_lacks(str(error))}") from None
     except Exception as error:  # noqa: BLE001  # code of the file may raise anything
         said = str(error).strip().splitlines()
         raise InvalidInput(f"{file} cannot be loaded: {said[0] if said else type(error).__name__}") from None
+
+
+def _lacks(said: str) -> str:
+    """What a pickle needs that is not there: functions and classes of one's own lie in no pickle."""
+    named = re.match(r"(?:Can't get attribute|module .* has no attribute) '([^']+)'", said)
+    if named is None:
+        return said.splitlines()[0] if said else "AttributeError"
+    return (
+        f"it needs {named[1]!r}, and a pickle carries no functions and classes of your own, only their names. FairMind"
+        " opens none such either: build the model of scikit-learn's own parts (a FunctionTransformer may have a function"
+        " of numpy) and train it anew, or export it to ONNX"
+    )
 
 
 def _unwrapped(model: Any, say: Callable[[str], None]) -> Any:

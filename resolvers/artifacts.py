@@ -25,7 +25,7 @@ from engine.models.endpoint import Endpoint
 from engine.models.signature import TASKS, ModelFormat, Signature, Task
 from engine.values import Count, ModelType
 from resolvers.context import Context, Info
-from resolvers.ids import key
+from resolvers.ids import global_id, key
 from resolvers.incoming import Asked, Received, UploadTicket, sent_along, store, take_in, ticket
 from resolvers.incoming import cancel as cancel_row
 from resolvers.models import NewModel, add, made
@@ -117,7 +117,9 @@ class AskedArtifact(Asked):
         scope = viewer.scope
         if await jobs.queue.asked_before(session, t.Artifact, scope, self.idempotency_key) is not None:
             return  # whatever is there now may be what it made
-        if self.model is None:
+        if self.model is not None:
+            await _refuse_registered(session, viewer, made(viewer, self.model))
+        else:
             model = await one(session, t.Model, scope, self.model_id)
             self.refuse_kind(model.type)
             _refuse_second(await session.scalar(_of(scope, self.model_id)))
@@ -125,7 +127,9 @@ class AskedArtifact(Asked):
     async def beside(self, session: AsyncSession, viewer: Viewer, row: t.Artifact) -> None:
         """The model, registered or locked; a file that could not be read gives way to the next one."""
         if self.model is not None:
-            await add(session, made(viewer, self.model, self.model_id))
+            new = made(viewer, self.model, self.model_id)
+            await _refuse_registered(session, viewer, new)
+            await add(session, new)
             return
         locked = _of(viewer.scope, self.model_id).with_for_update()
         before = await session.scalar(locked)  # before the model, as by the job that ends
@@ -226,6 +230,21 @@ async def _checked(
 
 def _of(scope: Scope, model: UUID) -> SelectOfScalar[t.Artifact]:
     return own(t.Artifact, scope).where(col(t.Artifact.model_id) == model)
+
+
+async def _refuse_registered(session: AsyncSession, viewer: Viewer, new: t.Model) -> None:
+    """Say of a model that is there how its file can be given, such as after one that could not be read."""
+    same = col(t.Model.name) == new.name, col(t.Model.version) == new.version
+    model = await session.scalar(own(t.Model, viewer.scope).where(*same))
+    if model is None:
+        return
+    before = await session.scalar(_of(viewer.scope, model.id))
+    said = f"a model {model.name!r} of version {model.version!r} is registered already"
+    if before is not None and before.status not in (t.Status.FAILED, t.Status.CANCELLED):
+        raise Conflict(f"{said}, with a file or an endpoint; give another version")
+    shown = Permission.MODEL_READ in viewer.permissions
+    id = f" {global_id('Model', model.id)!r}" if shown else ""
+    raise Conflict(f"{said}, and has no file yet: modelId{id} in place of model gives it one")
 
 
 def _refuse_second(before: t.Artifact | None) -> None:

@@ -25,7 +25,7 @@ from resolvers.ids import global_id, key
 from resolvers.lists import page
 from resolvers.paging import USUAL_PAGE, Page, Slice
 from resolvers.removal import Removal
-from resolvers.scoring import refuse_misfit, signature_of
+from resolvers.scoring import can_be_asked, refuse_misfit, signature_of
 
 
 class AnalysisOrder(StrEnum):
@@ -106,7 +106,7 @@ async def _start(
         before = await jobs.queue.asked_before(session, t.Analysis, viewer.scope, asked_key)
         if before is not None:
             return _same(before, row)
-        _check(model, dataset, row)
+        _check(model, dataset, row, can_score=await can_be_asked(session, viewer.scope, model.id))
         gone = "what the analysis is about was deleted a moment ago"
         await work.begin(session, t.Subject.ANALYSIS, row, viewer.scope, gone)
     await context.tell()
@@ -252,7 +252,7 @@ def _plain(value: BiasColumns | BiasOptions) -> bytes:
     return TypeAdapter(type(value)).dump_json(value)
 
 
-def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
+def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis, *, can_score: bool) -> None:
     """Refuse now, in words, what could only fail later."""
     if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
         raise Conflict(f"the dataset is {dataset.status}, an analysis needs one that is completed")
@@ -263,7 +263,7 @@ def _check(model: t.Model, dataset: t.Dataset, row: t.Analysis) -> None:
         if column not in names:
             raise no_column(column, names, ("columns", *at))
     with within("columns"):
-        row.columns.check(model.type)
+        row.columns.check(model.type, ", or useModel: true" if can_score else "")
     if "\0" in (row.columns.favorable or ""):
         raise InvalidInput("favorable may hold no NUL, and no value does", at=("columns", "favorable"))
     if not metrics_of(row.type, model.type):

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import strawberry
 from pydantic import TypeAdapter
@@ -178,6 +178,12 @@ def refuse_misfit(signature: Signature, profile: TableProfile) -> None:
         raise InvalidInput(found[0].message + more, at=("dataset_id",))
 
 
+async def can_be_asked(session: AsyncSession, scope: Scope, model_id: UUID) -> bool:
+    """Whether a model has a file or an endpoint that was tried."""
+    found = await session.scalar(owned(t.Artifact, scope).where(col(t.Artifact.model_id) == model_id))
+    return found is not None and found.status is t.Status.COMPLETED
+
+
 async def _artifact(session: AsyncSession, scope: Scope, model_id: ID) -> t.Artifact:
     model = await one(session, t.Model, scope, key(t.Model, model_id, at="model_id"))
     query = owned(t.Artifact, scope).where(col(t.Artifact.model_id) == model.id)
@@ -186,7 +192,14 @@ async def _artifact(session: AsyncSession, scope: Scope, model_id: ID) -> t.Arti
         raise Conflict("the model has no file; give it one with uploadModel or registerEndpoint")
     if found.status is not t.Status.COMPLETED or found.signature is None:
         what = "endpoint" if found.format is ModelFormat.ENDPOINT else "file"
-        raise Conflict(f"the model's {what} is {found.status}; it can be asked when that is completed")
+        ended = found.status.ended
+        again = "registerEndpoint" if what == "endpoint" else "uploadModel"
+        way = (
+            f"give it another one with {again} and its modelId"
+            if ended
+            else "it can be asked when that is completed"
+        )
+        raise Conflict(f"the model's {what} is {found.status}; {way}")
     return found
 
 

@@ -116,15 +116,19 @@ class BiasColumns:
             *((("features", i), name) for i, name in enumerate(self.features)),
         ]
 
-    def check(self, model: ModelType) -> None:
+    def check(self, model: ModelType, instead: str = "") -> None:
         """Refuse what a kind of model cannot be judged with.
+
+        Args:
+            instead: said of a prediction that lacks, where something can take its place.
 
         Raises:
             InvalidInput: a column that it needs is not named, or one that it has no use for is.
         """
         for choice in NEEDED[model]:
             if not any(getattr(self, role) for role in choice):
-                raise InvalidInput(f"{model} needs the column {' or '.join(choice)}", at=(choice[0],))
+                way = instead if "prediction" in choice else ""
+                raise InvalidInput(f"{model} needs the column {' or '.join(choice)}{way}", at=(choice[0],))
         for role in (*SINGLE, "features"):
             if getattr(self, role) and role not in USED[model]:
                 raise InvalidInput(f"{model} has no use for the column {role}", at=(role,))

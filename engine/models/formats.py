@@ -46,10 +46,8 @@ FORMATS: Mapping[ModelFormat, Opening] = MappingProxyType(
     }
 )
 
-_CONVERT = (
-    "it can run code when opened, so it is never read; "
-    "convert it on your own machine with `fairmind convert FILE OUT.skops`"
-)
+_NEVER = "it can run code when opened, so it is never read; "
+_CONVERT = _NEVER + "convert it on your own machine with `fairmind convert FILE OUT.skops`"
 _UNPACK = "unpack it and upload the model inside, unless it is a pickle or joblib file: " + _CONVERT
 _TO_ONNX = "export the model to ONNX"
 _XGBOOST = 'save it in XGBoost with save_model("model.json")'
@@ -57,6 +55,16 @@ _LIGHTGBM = 'save it in LightGBM with save_model("model.txt")'
 _DATASET = "this is a table; upload it as a dataset"
 
 STRANGERS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        rb"\x80[\x01-\x05].{0,65536}?xgboost\.(?:sklearn|core)",
+        "a Python pickle with a model of XGBoost",
+        _NEVER + 'save the XGBoost model itself with save_model("model.json"), and upload that',
+    ),
+    (
+        rb"\x80[\x01-\x05].{0,65536}?lightgbm\.(?:sklearn|basic)",
+        "a Python pickle with a model of LightGBM",
+        _NEVER + 'save the LightGBM model itself with booster_.save_model("model.txt"), and upload that',
+    ),
     (rb"\x80[\x01-\x05]", "a Python pickle (pickle, joblib, cloudpickle or dill)", _CONVERT),
     (
         rb"\(?[dlt]p\d+\n|[\]}]q[\x00-\x1f]|\(?c[\w.]{1,200}\n[\w.]{1,200}\n(?:p\d+\n|q[\x00-\x1f]|[()])",
@@ -157,6 +165,14 @@ def recognise(content: bytes | Path) -> ModelFormat:
         if re.match(stranger, head, re.DOTALL):
             raise InvalidInput(f"this is no model that is read but {name}; {remedy}")
     raise InvalidInput(f"this is no model that is known here; {READ}")
+
+
+def pickled(path: Path) -> bool:
+    """Whether a file looks like a pickle, plain or packed."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    found = (remedy for stranger, _, remedy in STRANGERS if re.match(stranger, head, re.DOTALL))
+    return _NEVER in next(found, "")
 
 
 def opened(

@@ -111,6 +111,13 @@ async def test_a_file_of_another_kind_of_model_fails_in_words(api, worker, settl
     assert found["status"] == "FAILED"
     assert "registered as classification and its file holds a regression model" in found["error"]
     await settles()
+    id = found["model"]["id"]
+    asked = "mutation ($m: ID!) { predict(modelId: $m, rows: [{values: []}]) { id } }"
+    refused = await api("analyst", asked, m=id)
+    said = "the model's file is failed; give it another one with uploadModel and its modelId"
+    assert (refused.code, refused.errors[0]["message"]) == ("CONFLICT", said)
+    again = await sent(api, models.classifier(), **NEW)
+    assert f"and has no file yet: modelId '{id}' in place of model" in again.errors[0]["message"]
 
 
 async def test_a_kind_of_model_without_files_is_refused_at_once(api, settles):
@@ -130,8 +137,11 @@ async def test_a_model_and_an_id_of_one_are_either_or(api):
 
 
 async def test_a_name_that_is_taken_registers_nothing_and_leaves_nothing(api, settles):
-    await api("analyst", REGISTER, input=NEW["model"])
-    assert (await sent(api, models.classifier(), **NEW)).code == "CONFLICT"
+    id = (await api("analyst", REGISTER, input=NEW["model"])).data["registerModel"]["id"]
+    refused = await sent(api, models.classifier(), **NEW)
+    assert refused.code == "CONFLICT"
+    assert f"has no file yet: modelId '{id}' in place of model gives it one" in refused.errors[0]["message"]
+    assert (await api("analyst", TICKET, input=NEW)).code == "CONFLICT"
     await settles()
 
 

@@ -98,6 +98,10 @@ async def test_an_analysis_may_let_the_model_score_the_rows(api, model, loans):
     again = (await api("analyst", rejudge, id=direct)).data["rejudgeAnalysis"]
     assert again["useModel"]
     assert (await api.until_ended("analyst", report, again["id"]))["status"] == "COMPLETED"
+    none = await api.start(model, loans, columns=columns)
+    assert (
+        none.errors[0]["message"] == "classification needs the column prediction or score, or useModel: true"
+    )
     twice = await api.start(model, loans, columns=named, useModel=True)
     assert twice.code == "BAD_INPUT" and "the model makes the prediction" in twice.errors[0]["message"]
     other = await api.start(model, loans, columns=columns | {"favorable": "yes"}, useModel=True)

@@ -2,11 +2,15 @@
 
 import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import cloudpickle
 import joblib
 import numpy as np
 import pytest
+import skops.io
 import xgboost
 from sklearn import linear_model as linear
 from sklearn import preprocessing as pre
@@ -21,6 +25,7 @@ from engine.models.skops_file import opened
 from tests import estimators as made
 
 MARK = "ran"
+ROOT = Path(__file__).parents[2]
 
 
 class Loud:
@@ -105,10 +110,31 @@ def test_of_a_search_the_best_is_kept_and_what_an_administrator_must_allow_is_na
 def test_a_file_that_is_there_is_kept_and_one_that_is_damaged_is_named(folder):
     (folder / "damaged.pkl").write_bytes(b"\x80\x05broken")
     (folder / "there.skops").write_text("mine")
+    (folder / "rows.csv").write_text("a,b\n1,2\n")
+    (folder / "own.pkl").write_bytes(b"\x80\x04c__main__\nmine\n.")
+    model = linear.Ridge().fit(made.NUMBERS, made.VALUE)
+    skops.io.dump(model, folder / "model.skops")
     for argv, said in [
+        (("rows.csv", "new.skops"), "rows.csv is no pickle, which alone is converted: "),
+        (("rows.csv", "new.skops"), "upload it as a dataset"),
+        (("model.skops", "new.skops"), "model.skops is scikit-learn (skops) already, which is read as it is"),
+        (("own.pkl", "new.skops"), "needs 'mine', and a pickle carries no functions and classes of your own"),
+        (("damaged.pkl", "no/new.skops"), "there is no folder no to write new.skops to"),
         (("damaged.pkl", "there.skops"), "there.skops is already there"),
         (("damaged.pkl", "new.skops"), "damaged.pkl cannot be loaded"),
         (("absent.pkl", "new.skops"), "there is no file absent.pkl"),
     ]:
         assert said in str(run(*argv, "--yes").exception)
     assert (folder / "there.skops").read_text() == "mine"
+
+
+def test_what_comes_to_nothing_is_said_before_libraries_are_loaded_and_anybody_is_asked(folder):
+    looked = (
+        "import sys\nfrom pathlib import Path\nfrom app.convertible import check\n"
+        "from engine.errors import InvalidInput\n"
+        "try:\n    check(Path('absent.pkl'), Path('new.skops'))\n"
+        "except InvalidInput as error:\n    print(error, 'sklearn' in sys.modules, 'joblib' in sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout == "there is no file absent.pkl False False\n"
+    assert "opening" not in run("absent.pkl", "new.skops").output

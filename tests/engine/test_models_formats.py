@@ -22,6 +22,8 @@ import xgboost as xgb
 from onnx import TensorProto, helper
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from engine.errors import InvalidInput
 from engine.models import formats
@@ -116,6 +118,18 @@ def test_what_can_run_code_is_refused_with_how_to_convert_it(content):
         recognise(content)
 
 
+def test_a_pickle_of_xgboost_or_lightgbm_is_refused_with_how_these_save_themselves():
+    one, other = xgb.XGBClassifier(n_estimators=1), lgb.LGBMRegressor(n_estimators=1)
+    for content, said in (
+        *((pickle.dumps(one, protocol), r'save_model\("model.json"\), and upload') for protocol in (2, 4, 5)),
+        (pickle.dumps(make_pipeline(StandardScaler(), one)), r'save_model\("model.json"\), and upload'),
+        (pickle.dumps(booster()), r'save_model\("model.json"\), and upload'),
+        (pickle.dumps(other), r'booster_.save_model\("model.txt"\), and upload'),
+    ):
+        with pytest.raises(InvalidInput, match="it is never read; save the .* model itself with .*" + said):
+            recognise(content)
+
+
 class Trap:
     def __reduce__(self):
         return sys.exit, (99,)
@@ -182,7 +196,13 @@ def test_every_stranger_is_the_refusal_of_some_content_above():
             recognise(content)
         said.add(str(error.value))
     unseen = [name for _, name, _ in formats.STRANGERS if not any(name in message for message in said)]
-    assert unseen == ["a joblib file of old", "packed with zstd", "an XML document"]
+    assert unseen == [
+        "a Python pickle with a model of XGBoost",
+        "a Python pickle with a model of LightGBM",
+        "a joblib file of old",
+        "packed with zstd",
+        "an XML document",
+    ]
 
 
 def test_patterns_that_look_far_ahead_come_to_an_end():
