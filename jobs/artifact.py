@@ -11,7 +11,7 @@ import db.tables as t
 from db.blobs import key
 from db.owned import own
 from engine.models.probe import Probed, probe, probe_endpoint
-from engine.models.signature import ModelFormat
+from engine.models.signature import ModelFormat, Signature
 from engine.values import ModelType, Tell
 from jobs.attempt import Attempt, Lost
 from jobs.endpoint import ModelElsewhere
@@ -64,13 +64,18 @@ async def _complete(attempt: Attempt, artifact: t.Artifact, found: Probed, **kep
             model.features, model.updated_at = tuple(signature.names), t.now()
 
     await attempt.complete(
-        f"Ready: {signature.kind} of {signature.framework}, {len(signature.features)} features",
+        ready(signature),
         also=name_features,
         format=signature.format,
         signature=signature,
         tried=found.tried,
         **kept,
     )
+
+
+def ready(signature: Signature) -> str:
+    """What is said of a file that was read."""
+    return f"Ready: {signature.kind} of {signature.framework}, {len(signature.features)} features"
 
 
 def look(

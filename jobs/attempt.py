@@ -46,6 +46,7 @@ TABLES: dict[t.Subject, type[t.Worked]] = {
     t.Subject.ARTIFACT: t.Artifact,
     t.Subject.PREDICTION: t.Prediction,
     t.Subject.EXPLANATION: t.Explanation,
+    t.Subject.MITIGATION: t.Mitigation,
 }
 
 Also = Callable[[AsyncSession], Awaitable[None]]

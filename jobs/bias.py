@@ -29,6 +29,7 @@ from engine.fairness.likeness import Likeness
 from engine.fairness.trend import headlines
 from engine.fairness.unused import noted
 from engine.fairness.words import interim
+from engine.mitigation.offering import offered
 from engine.models.prediction import Scoring
 from engine.tables.parts import Lake
 from engine.values import ModelType, Step, Tell, portion
@@ -80,7 +81,8 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
     if dataset is not None and analysis.use_model:
         part = attempt.portion(SCORED_AND_JUDGED, 1.0)
         report = await with_flips(part, workshop, dataset, analysis.columns, analysis.options, report)
-    await _complete(attempt, (report, kept, reason))
+    signature = await jobs.models.signature_of(attempt, analysis.model_id)
+    await _complete(attempt, (report if signature is None else offered(report, signature), kept, reason))
 
 
 async def _by_model(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, question: Question) -> Made:

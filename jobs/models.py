@@ -60,6 +60,13 @@ class ModelFile:
 Openable = ModelFile | ModelElsewhere
 
 
+async def signature_of(attempt: Attempt, model_id: UUID) -> Signature | None:
+    """What a model takes and gives; None of one with neither file nor endpoint that was tried."""
+    query = owned(t.Artifact, attempt.scope).where(col(t.Artifact.model_id) == model_id)
+    found = await attempt.rows(query.options(undefer(t.Artifact.signature)))  # type: ignore[arg-type]  # a column
+    return found[0].signature if found else None
+
+
 @asynccontextmanager
 async def model_file(attempt: Attempt, workshop: Workshop, model_id: UUID | None) -> AsyncIterator[Openable]:
     """A model as a child can open it.

@@ -7,6 +7,7 @@ import jobs.artifact
 import jobs.bias
 import jobs.dataset
 import jobs.explanation
+import jobs.mitigation
 import jobs.prediction
 import jobs.scoring
 from db.tables import Subject
@@ -29,5 +30,6 @@ TASKS: Mapping[Subject, Run] = MappingProxyType(
         Subject.ARTIFACT: jobs.artifact.run,
         Subject.PREDICTION: jobs.prediction.run,
         Subject.EXPLANATION: jobs.explanation.run,
+        Subject.MITIGATION: jobs.mitigation.run,
     }
 )

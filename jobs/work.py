@@ -57,11 +57,11 @@ class Workshop:
 
     @contextlib.asynccontextmanager
     async def kept(self, attempt: Attempt, blob: str, file: Path) -> AsyncIterator[None]:
-        """Around what completes a row with a file: it is stored before, and not kept when the work is lost."""
+        """Around what completes a row with a file: it is stored before, and not kept when the work is lost or fails."""
         await self.blobs.put_file(blob, file)
         try:
             yield
-        except Lost:
+        except (Lost, EngineError):
             table = _with_file(attempt)
             if not await attempt.rows(own(table, attempt.scope).where(col(table.blob) == blob)):
                 await self.blobs.delete(blob)
@@ -94,7 +94,7 @@ class Workshop:
 
 
 def _with_file(attempt: Attempt) -> type[t.Dataset] | type[t.Artifact]:
-    return t.Artifact if attempt.subject is t.Subject.ARTIFACT else t.Dataset
+    return t.Dataset if attempt.subject is t.Subject.DATASET else t.Artifact
 
 
 async def compute(

@@ -26,6 +26,7 @@ OPENED_BY: Mapping[str, tuple[type[t.Owned], Permission]] = MappingProxyType(
         "Analysis": (t.Analysis, Permission.ANALYSIS_READ),
         "Prediction": (t.Prediction, Permission.ANALYSIS_READ),
         "Explanation": (t.Explanation, Permission.EXPLANATION_READ),
+        "Mitigation": (t.Mitigation, Permission.ANALYSIS_READ),
         "User": (t.User, Permission.USER_READ),
     }
 )

@@ -34,6 +34,7 @@ TABLES: Mapping[t.Subject, type[t.Worked]] = MappingProxyType(
         t.Subject.ARTIFACT: t.Artifact,
         t.Subject.PREDICTION: t.Prediction,
         t.Subject.EXPLANATION: t.Explanation,
+        t.Subject.MITIGATION: t.Mitigation,
     }
 )
 SEEN_WITH: Mapping[t.Subject, Permission] = MappingProxyType(
@@ -43,6 +44,7 @@ SEEN_WITH: Mapping[t.Subject, Permission] = MappingProxyType(
         t.Subject.ARTIFACT: Permission.MODEL_READ,
         t.Subject.PREDICTION: Permission.ANALYSIS_READ,
         t.Subject.EXPLANATION: Permission.EXPLANATION_READ,
+        t.Subject.MITIGATION: Permission.ANALYSIS_READ,
     }
 )
 AT_A_TIME = 100

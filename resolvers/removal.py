@@ -33,7 +33,7 @@ class Removal:
 
 
 async def remove(context: Context, table: type[Archivable], id: ID) -> Removal:
-    """Delete a row and its files, or archive it when analyses or explanations refer to it, those of others it is shared with included."""
+    """Delete a row and its files, or archive it when analyses, explanations or mitigations refer to it, also those of others it is shared with."""
     name = table.__name__.lower()
     async with context.write() as session:
         files = await _files(session, context.viewer.scope, table, key(table, id))
@@ -50,7 +50,7 @@ async def remove(context: Context, table: type[Archivable], id: ID) -> Removal:
             row.archived_at = row.archived_at or t.now()
             used, message = (
                 True,
-                f"analyses or explanations refer to this {name}, so it is archived: delete them first",
+                f"analyses, explanations or mitigations refer to this {name}, so it is archived: delete them first",
             )
     await context.tell()
     if not used:

@@ -7,6 +7,7 @@ import resolvers.bias
 import resolvers.datasets
 import resolvers.explanations
 import resolvers.identity
+import resolvers.mitigations
 import resolvers.models
 import resolvers.references
 import resolvers.scoring
@@ -17,7 +18,7 @@ from resolvers.incoming import UploadTicket
 from resolvers.removal import Removal
 from resolvers.vetted import VettedType
 from schema.fields import door
-from schema.rows import Analysis, Artifact, Dataset, Explanation, Model, Prediction, SignedIn
+from schema.rows import Analysis, Artifact, Dataset, Explanation, Mitigation, Model, Prediction, SignedIn
 
 
 @strawberry.type
@@ -69,3 +70,7 @@ class Mutation:
     delete_explanation: Removal | None = door(
         resolvers.explanations.delete, allow=Permission.EXPLANATION_DELETE
     )
+
+    start_mitigation: Mitigation | None = door(resolvers.mitigations.start, allow=Permission.MODEL_WRITE)
+    cancel_mitigation: Mitigation | None = door(resolvers.mitigations.cancel, allow=Permission.MODEL_WRITE)
+    delete_mitigation: Removal | None = door(resolvers.mitigations.delete, allow=Permission.ANALYSIS_DELETE)

@@ -6,6 +6,7 @@ import resolvers.bias
 import resolvers.datasets
 import resolvers.explanations
 import resolvers.identity
+import resolvers.mitigations
 import resolvers.models
 import resolvers.nodes
 import resolvers.scoring
@@ -18,7 +19,17 @@ from engine.models.matching import ModelFit
 from resolvers.versions import ModelComparison
 from resolvers.vetted import VettedType
 from schema.fields import door
-from schema.rows import Analysis, Connection, Dataset, Explanation, Model, Node, Organization, User
+from schema.rows import (
+    Analysis,
+    Connection,
+    Dataset,
+    Explanation,
+    Mitigation,
+    Model,
+    Node,
+    Organization,
+    User,
+)
 
 
 @strawberry.type
@@ -45,6 +56,7 @@ class Query:
     explanations: Connection[Explanation] | None = door(
         resolvers.explanations.explanations, allow=Permission.EXPLANATION_READ
     )
+    mitigation: Mitigation | None = door(resolvers.mitigations.mitigation, allow=Permission.ANALYSIS_READ)
     compare_analyses: ReportComparison | None = door(
         resolvers.trends.compare_analyses, allow=Permission.ANALYSIS_READ
     )

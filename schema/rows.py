@@ -17,6 +17,7 @@ import resolvers.bias
 import resolvers.datasets
 import resolvers.explanations
 import resolvers.identity
+import resolvers.mitigations
 import resolvers.models
 import resolvers.nodes
 import resolvers.paging
@@ -30,6 +31,7 @@ from engine.explanations.performance import Performance
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.fairness.flip_report import FlipReport
+from engine.mitigation import Constraint, MitigationReport
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
 from engine.models.endpoint import Answers, EndpointProtocol, Numbers, Tensors
@@ -340,6 +342,9 @@ class Model(Node):
     explanations: Connection[Explanation] | None = door(
         resolvers.explanations.of_model, allow=Permission.EXPLANATION_READ
     )
+    mitigations: "Connection[Mitigation] | None" = door(
+        resolvers.mitigations.of_model, allow=Permission.ANALYSIS_READ
+    )
     fairness_trend: list[TrendPoint] | None = door(
         resolvers.trends.fairness_trend, allow=Permission.ANALYSIS_READ
     )
@@ -349,6 +354,38 @@ class Model(Node):
 class Prediction(Job, Node):
     answers: list[Predicted] | None = computed(resolvers.scoring.answers)
     model: Model | None = door(resolvers.scoring.model_of, allow=Permission.MODEL_READ)
+
+
+@strawberry.type
+class MitigationAsked:
+    """Which constraint, between which groups, on which rows, as it was asked for."""
+
+    label: str
+    attribute: str
+    bands: list[float]
+    constraint: Constraint
+    favorable: str | None
+    candidates: int
+    constraint_weight: float
+    selection: float
+    held_out: float
+    sample_rows: int
+    min_group_size: int
+    confidence: float
+    bootstrap_samples: int
+    seed: int
+
+
+@face(t.Mitigation)
+class Mitigation(Job, Node):
+    options: MitigationAsked
+    version_name: str
+    """Of the new version."""
+    report: MitigationReport | None = computed(resolvers.mitigations.report)
+    model: Model | None = door(resolvers.mitigations.model_of, allow=Permission.MODEL_READ)
+    version: Model | None = door(resolvers.mitigations.version_of, allow=Permission.MODEL_READ)
+    dataset: Dataset | None = door(resolvers.mitigations.dataset_of, allow=Permission.DATASET_READ)
+    analysis: Analysis | None = door(resolvers.mitigations.analysis_of, allow=Permission.ANALYSIS_READ)
 
 
 @face(t.Event)

@@ -10,6 +10,7 @@ import engine.explanations.report as told
 import engine.fairness as f
 import engine.fairness.comparison as c
 import engine.fairness.flip_report as w
+import engine.mitigation as mt
 import engine.models.card as k
 import engine.models.comparison as x
 import engine.models.endpoint as q
@@ -22,6 +23,7 @@ import resolvers.bias as b
 import resolvers.datasets as d
 import resolvers.explanations as ex
 import resolvers.incoming as i
+import resolvers.mitigations as mi
 import resolvers.models as m
 import resolvers.paging as p
 import resolvers.references as n
@@ -49,6 +51,7 @@ CHOICES = (
     f.Risk,
     f.Urgency,
     c.Direction,
+    mt.Constraint,
     o.ExplanationKind,
     o.Perturbation,
     Performance,
@@ -102,6 +105,11 @@ VALUES = (
     told.Counterfactual,
     told.Agreement,
     told.ExplanationReport,
+    mt.GroupRates,
+    mt.ModelMeasures,
+    mt.Candidate,
+    mt.MitigationRows,
+    mt.MitigationReport,
     e.ValueCount,
     e.ColumnProfile,
     s.Feature,
@@ -146,11 +154,17 @@ INPUTS = (
     o.ExplanationOptions,
     ex.ExplanationFilter,
     ex.NewExplanation,
+    mt.MitigationOptions,
+    mi.NewMitigation,
     u.NewDataset,
     n.NewReference,
 )
 """What clients send: named with Input at the end, as people expect."""
 NAMES: dict[type, str] = {
+    mt.Constraint: "FairnessConstraint",
+    mt.GroupRates: "MitigationGroup",
+    mt.ModelMeasures: "MitigationMeasures",
+    mt.Candidate: "MitigationCandidate",
     s.Task: "ModelTask",
     s.Feature: "ModelFeature",
     s.Signature: "ModelSignature",

@@ -23,6 +23,7 @@ from engine.explanations.report import (
     RowExplanation,
 )
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
+from engine.mitigation import MitigationOptions, MitigationReport
 from engine.models.prediction import ClassScore, FeatureValue, GivenRow, Predicted
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
 from engine.tables import TableProfile
@@ -256,6 +257,25 @@ def an_explanation(person: Person, model: t.Model, dataset: t.Dataset, **given: 
         "dataset_id": dataset.id,
     }
     return t.Explanation(**(usual | ours | given))
+
+
+def a_mitigation(person: Person, model: t.Model, dataset: t.Dataset, **given: Any) -> t.Mitigation:
+    """A model trained again under a constraint, not yet kept; its version is the model itself."""
+    usual = {
+        "options": stored("mitigation_options", MitigationOptions),
+        "version_name": "1 mitigated",
+        "report": stored("mitigation_report", MitigationReport),
+        "status": t.Status.COMPLETED,
+        "progress": 1.0,
+    }
+    ours = {
+        "organization_id": person.organization_id,
+        "created_by_id": person.user_id,
+        "model_id": model.id,
+        "version_id": model.id,
+        "dataset_id": dataset.id,
+    }
+    return t.Mitigation(**(usual | ours | given))
 
 
 def an_event(person: Person, number: int, subject: t.Subject, row: t.Worked, **given: Any) -> t.Event:

@@ -1,4 +1,4 @@
-"""The columns of a table whose rows are made by jobs, as they were when migrations 0005 and 0006 were written."""
+"""The columns of a table whose rows are made by jobs, as they were when migrations 0005, 0006 and 0009 were written."""
 
 import sqlalchemy as sa
 

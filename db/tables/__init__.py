@@ -6,6 +6,7 @@ from db.tables.base import Owned, Status, Subject, Worked, now
 from db.tables.events import Event
 from db.tables.explanations import Explanation
 from db.tables.identity import Organization, Role, Share, User
+from db.tables.mitigations import Mitigation
 from db.tables.registry import Dataset, Model
 from engine.values import ModelType
 
@@ -15,6 +16,7 @@ __all__ = [
     "Dataset",
     "Event",
     "Explanation",
+    "Mitigation",
     "Model",
     "ModelType",
     "Organization",

@@ -55,6 +55,8 @@ class Subject(StrEnum):
     """The file of a model, or where it is served."""
     PREDICTION = "prediction"
     EXPLANATION = "explanation"
+    MITIGATION = "mitigation"
+    """A model trained again under a constraint of fairness."""
 
 
 class Worked(Owned):

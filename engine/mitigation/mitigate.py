@@ -5,7 +5,7 @@
 It belongs in a child that is kept in: it trains whatever the model's file holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,9 +37,17 @@ READ, TRAINED = 0.1, 0.9
 
 
 def mitigate(
-    tell: Tell, scorer: Scorer, parts: Sequence[Part], options: MitigationOptions, target: Path
+    tell: Tell,
+    scorer: Scorer,
+    parts: Sequence[Part],
+    options: MitigationOptions,
+    target: Path,
+    allowed: Collection[str] = (),
 ) -> MitigationReport:
     """Train a model again under a constraint, and write the best one as a skops file.
+
+    Args:
+        allowed: types of objects that the organization opens beyond the usual.
 
     Raises:
         InvalidInput: the model cannot be trained again, or the rows do not allow it; `at` names the option.
@@ -50,7 +58,7 @@ def mitigate(
     rows = frame(parts, list(dict.fromkeys([*scorer.signature.names, options.label])), drawn)
     of = groups.taken(rows.index.to_numpy())
     report, made = mitigated(scorer, rows, of, options, portion(tell, READ, 1.0), total - len(rows))
-    write(made, rows, target)
+    write(made, rows, target, allowed)
     return report
 
 
@@ -120,7 +128,7 @@ def mitigated(
     return replace(report, summary=summary(report), notes=said), models[best]
 
 
-def write(made: SklearnScorer, rows: pd.DataFrame, target: Path) -> None:
+def write(made: SklearnScorer, rows: pd.DataFrame, target: Path, allowed: Collection[str] = ()) -> None:
     """Write a model as a skops file that our own reader opens and that gives the same scores.
 
     Raises:
@@ -134,7 +142,7 @@ def write(made: SklearnScorer, rows: pd.DataFrame, target: Path) -> None:
         raise InvalidInput(
             f"the new model cannot be written as a skops file ({type(error).__name__})"
         ) from None
-    again = skops_file.opened(target, None if made.named else list(made.columns))
+    again = skops_file.opened(target, None if made.named else list(made.columns), allowed)
     same = (again.signature.names, again.signature.classes) == (made.signature.names, made.signature.classes)
     if not same or np.abs(again.scores(rows) - made.scores(rows)).max() > SAME:
         raise InvalidInput("the new model does not answer alike when it is read back from its file")

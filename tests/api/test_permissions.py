@@ -17,6 +17,7 @@ from tests import walk
 from tests.builders import (
     LOANS,
     a_dataset,
+    a_mitigation,
     a_model,
     a_prediction,
     an_analysis,
@@ -40,6 +41,7 @@ TABLES = (
     "artifact",
     "prediction",
     "explanation",
+    "mitigation",
     "event",
     "procrastinate_jobs",
 )
@@ -51,12 +53,14 @@ def ids(url, people) -> dict[str, str]:
     person = people["admin"]
     model, dataset = a_model(person), a_dataset(person)
     dataset.scored_from_id, dataset.model_id = dataset.id, model.id  # so that each edge leads somewhere
+    analysis = an_analysis(person, model, dataset)
     made = {
         "Dataset": dataset,
-        "Analysis": an_analysis(person, model, dataset),
+        "Analysis": analysis,
         "Artifact": an_artifact(person, model),
         "Prediction": a_prediction(person, model),
         "Explanation": an_explanation(person, model, dataset),
+        "Mitigation": a_mitigation(person, model, dataset, analysis_id=analysis.id),
     }
     events = [
         an_event(person, i, t.Subject(kind.lower()), row) for i, (kind, row) in enumerate(made.items(), 1)
@@ -239,7 +243,9 @@ async def test_a_row_asks_for_its_own_permission_when_it_is_found_by_its_id(api,
                     assert (await api("admin", NODE, id=ids[other])).errors == [], other
 
 
-@pytest.mark.parametrize("kind", ["Dataset", "Analysis", "Artifact", "Prediction", "Explanation"])
+@pytest.mark.parametrize(
+    "kind", ["Dataset", "Analysis", "Artifact", "Prediction", "Explanation", "Mitigation"]
+)
 async def test_following_work_asks_for_the_permission_to_read_what_it_makes(api, ids, kind, monkeypatch):
     follow = "subscription ($id: ID!) { progress(id: $id) { number status } }"
     (told,) = await api.all_events("viewer", follow, id=ids[kind])

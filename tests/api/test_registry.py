@@ -215,7 +215,7 @@ def blob(settings, key):
 async def test_what_analyses_refer_to_is_archived_instead_until_they_are_gone(api, analysed, settings):
     for kind, delete in (("Model", DELETE), ("Dataset", DELETE_DATASET)):
         (removed,) = (await api("analyst", delete, id=analysed[kind])).data.values()
-        said = f"analyses or explanations refer to this {kind.lower()}, so it is archived: delete them first"
+        said = f"analyses, explanations or mitigations refer to this {kind.lower()}, so it is archived: delete them first"
         assert removed == {"id": analysed[kind], "deleted": False, "archived": True, "message": said}
     look = (
         """query ($id: ID!) { analysis(id: $id) { model { archivedAt } dataset { archivedAt preview } } }"""

@@ -28,6 +28,7 @@ from tests import walk
 from tests.builders import (
     STORED,
     a_dataset,
+    a_mitigation,
     a_model,
     a_prediction,
     a_signature,
@@ -55,6 +56,7 @@ TABLES = (
     "artifact",
     "prediction",
     "explanation",
+    "mitigation",
     "event",
 )
 
@@ -67,6 +69,7 @@ def ours(url, people) -> dict[str, str]:
     dataset.scored_from_id, dataset.model_id = dataset.id, model.id
     analysis = an_analysis(person, model, dataset)
     more = an_artifact(person, model), a_prediction(person, model), an_explanation(person, model, dataset)
+    more = *more, a_mitigation(person, model, dataset, analysis_id=analysis.id)
     keep(url, model, dataset, analysis, *more, an_event(person, 1, t.Subject.ANALYSIS, analysis))
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset))
     return ids(person, model, dataset, analysis, *more)
@@ -121,6 +124,10 @@ def theirs(url, people, settings) -> dict[str, str]:
     prediction = a_prediction(person, model, message=CANARY, answers=answers)
     explanation = an_explanation(person, model, dataset, message=CANARY, error=CANARY)
     explanation.report = replace(explanation.report, summary=CANARY, unit=CANARY)
+    mitigation = a_mitigation(
+        person, model, dataset, analysis_id=analysis.id, message=CANARY, version_name=CANARY
+    )
+    mitigation.report = replace(mitigation.report, summary=CANARY, label=CANARY)
     told = {"message": CANARY, "stage": CANARY}
     keep(
         url,
@@ -130,6 +137,7 @@ def theirs(url, people, settings) -> dict[str, str]:
         artifact,
         prediction,
         explanation,
+        mitigation,
         an_event(person, 1, t.Subject.ANALYSIS, analysis, **told),
     )
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset, **told))
@@ -139,7 +147,7 @@ def theirs(url, people, settings) -> dict[str, str]:
     assert kept is not None
     kept.parent.mkdir(parents=True)
     kept.write_text(CANARY)
-    return ids(person, model, dataset, analysis, artifact, prediction, explanation)
+    return ids(person, model, dataset, analysis, artifact, prediction, explanation, mitigation)
 
 
 def sung(kind: Any, name: str, *words: str) -> Any:
@@ -364,7 +372,7 @@ async def test_deleting_a_dataset_leaves_the_file_of_another_organization_alone(
     """Also when both have stored the very same content."""
     mine, other = people["admin"].organization_id, people["stranger"].organization_id
     with psycopg.connect(url) as connection:
-        for table in ("analysis", "explanation"):
+        for table in ("mitigation", "analysis", "explanation"):
             connection.execute(f"DELETE FROM {table} WHERE organization_id = %s", (mine,))
         connection.execute(
             "UPDATE dataset SET blob = %s WHERE organization_id = %s", (f"{mine}/{'c' * 64}.parquet", mine)

@@ -13,6 +13,7 @@ from db.owned import one, one_to_change, own, owned
 from db.session import APP_ROLE, Scope
 from tests.builders import (
     a_dataset,
+    a_mitigation,
     a_model,
     a_prediction,
     an_analysis,
@@ -36,6 +37,7 @@ TENANTS = (
     "artifact",
     "prediction",
     "explanation",
+    "mitigation",
     "event",
 )
 
@@ -60,6 +62,7 @@ async def rows(url, people):
         share = t.Share(organization_id=person.organization_id, row_id=model.id)
         summary = t.Summary(id=analysis.id, organization_id=person.organization_id, content=b"counts")
         made = an_artifact(person, model), a_prediction(person, model), an_explanation(person, model, dataset)
+        made = *made, a_mitigation(person, model, dataset)
         keep(url, model, dataset, analysis, summary, *made, event, share)
         kept[name] = {"model": model, "dataset": dataset, "analysis": analysis, "event": event}
     return kept

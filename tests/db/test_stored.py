@@ -21,6 +21,7 @@ from engine.fairness import (
     Verdict,
 )
 from engine.fairness.trend import Headline
+from engine.mitigation import Constraint, MitigationOptions, MitigationReport
 from engine.models.card import ModelCard
 from engine.models.endpoint import Endpoint, EndpointProtocol
 from engine.models.prediction import GivenRow, Predicted, Scoring
@@ -38,6 +39,8 @@ KINDS = {
     "explanation_rows": tuple[RowExplanation, ...],
     "given_rows": tuple[GivenRow, ...],
     "headlines": tuple[Headline, ...],
+    "mitigation_options": MitigationOptions,
+    "mitigation_report": MitigationReport,
     "model_card": ModelCard,
     "predictions": tuple[Predicted, ...],
     "scoring": Scoring,
@@ -111,6 +114,20 @@ def test_an_old_explanation_still_reads():
     options = stored("explanation_options", ExplanationOptions)
     assert (list(options.rows), options.budget, options.wanted) == ([0, 3], 20_000, "1")
     assert (options.changes[0].feature, options.changes[0].high) == ("age", 70)
+
+
+def test_an_old_mitigation_still_reads():
+    options = stored("mitigation_options", MitigationOptions)
+    assert (options.constraint, options.label, list(options.bands)) == (
+        Constraint.DEMOGRAPHIC_PARITY,
+        "approved",
+        [],
+    )
+    report = stored("mitigation_report", MitigationReport)
+    assert report.metric is Metric.DEMOGRAPHIC_PARITY_DIFFERENCE
+    assert (report.rows.training, report.rows.held_out, len(report.candidates)) == (994, 597, 5)
+    assert report.mitigated.gap < report.retrained.gap
+    assert [each.group for each in report.before.groups] == ["black", "hispanic", "white"]
 
 
 def test_what_an_old_model_takes_and_answered_still_reads():

@@ -22,15 +22,19 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from engine.errors import InvalidInput
+from engine.fairness import BiasReport
 from engine.fairness.membership import Membership, grouped
 from engine.mitigation import Candidate, Constraint, MitigationOptions
 from engine.mitigation.candidates import multipliers, spread
 from engine.mitigation.learner import unfitted
 from engine.mitigation.measuring import Ground, choose
 from engine.mitigation.mitigate import mitigate, mitigated
+from engine.mitigation.offering import offered
 from engine.mitigation.splitting import divided
+from engine.models.signature import Feature, FeatureType, ModelFormat, Task
 from engine.models.skops_file import opened
 from engine.values import silent
+from tests.builders import a_signature, stored
 from tests.estimators import dumped
 from tests.scorers import Made
 
@@ -257,3 +261,19 @@ def test_what_cannot_be_trained_again_is_refused_in_words(scorer, tmp_path):
     assert ("compares, and only f has" in said, at) == (True, ("min_group_size",))
     said, _ = refused(sex=np.array(["f"] * (N - 20) + ["m"] * 20, dtype=object))
     assert "Too small are m: 6 of the held-out rows, of 20 in all" in said
+
+
+def test_a_report_offers_it_only_where_model_and_label_allow_it():
+    report = stored("bias_report", BiasReport)  # fails for race
+    feature = Feature(name="income", type=FeatureType.NUMBER)
+    signature = a_signature(
+        format=ModelFormat.SKOPS, task=Task.BINARY, classes=("0", "1"), features=(feature,)
+    )
+    offers = offered(report, signature).recommendations[len(report.recommendations) :]
+    offer = next(each for each in offers if each.attribute == "race")
+    # true positive rates 120/120 and 40/80 are 0.5 apart, selection rates 160/200 and 60/160 only 0.425
+    assert offer.settings[1:] == ("constraint: EQUALIZED_ODDS", "label: approved", "favorable: 1")
+    looking = replace(signature, features=(replace(feature, name="approved"),))
+    for other in (looking, replace(signature, classes=("no", "yes")), a_signature(format=ModelFormat.ONNX)):
+        assert offered(report, other) == report
+    assert offered(replace(report, label=None), signature).recommendations == report.recommendations
