@@ -52,6 +52,9 @@ def explain(
     performance: Annotated[
         Performance | None, typer.Option(help="What permutation measures the loss of.")
     ] = None,
+    attribute: Annotated[str | None, typer.Option(help="Column with the groups of a gap.")] = None,
+    group: Annotated[str | None, typer.Option(help="One of the two groups of a gap.")] = None,
+    reference: Annotated[str | None, typer.Option(help="The group it is compared with.")] = None,
     wanted: Annotated[str | None, typer.Option(help="The class a counterfactual is to reach.")] = None,
     wanted_low: Annotated[float | None, typer.Option(help="The least value it is to reach.")] = None,
     wanted_high: Annotated[float | None, typer.Option(help="The largest value it is to reach.")] = None,
@@ -80,6 +83,9 @@ def explain(
             repeats=repeats,
             performance=performance,
             label=label,
+            attribute=attribute,
+            group=group,
+            reference=reference,
             wanted=wanted,
             wanted_low=wanted_low,
             wanted_high=wanted_high,

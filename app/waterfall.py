@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.terminal import plain
+from engine.explanations.gap_report import GroupGap
 from engine.explanations.options import ExplanationKind
 from engine.explanations.report import (
     Agreement,
@@ -16,6 +17,7 @@ from engine.explanations.report import (
     RowExplanation,
 )
 from engine.fairness.words import number, plural
+from engine.values import Interval
 
 BAR = 30
 """Characters of the longest bar."""
@@ -38,6 +40,8 @@ def show(report: Explained, name: str, console: Console) -> None:
         console.print(_waterfall(row, report))
     if len(report.rows) > MOST_ROWS:
         console.print(f"[dim]{len(report.rows) - MOST_ROWS:,} more rows: --json has all[/]")
+    if report.gap is not None:
+        console.print(_gap(report.gap, report.unit))
     if report.importances:
         console.print(_bars(report))
     for pair in (report.interactions or ())[:MOST_PAIRS]:
@@ -87,12 +91,31 @@ def _bars(report: Explained) -> Table:
     return table
 
 
+def _gap(gap: GroupGap, unit: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("feature")
+    table.add_column(plain(f"{gap.group} minus {gap.reference}, {unit}"), justify="right")
+    table.add_column("")
+    largest = max((abs(each.difference) for each in gap.features), default=0.0)
+    for each in gap.features:
+        bar = _bar(each.difference, largest)
+        table.add_row(plain(each.feature), _with_ends(f"{each.difference:+.3g}", each.interval), bar)
+    if gap.others:
+        table.add_row("all others", f"{gap.others:+.3g}", _bar(gap.others, largest))
+    table.add_row("the gap", _with_ends(f"{gap.difference:+.3g}", gap.interval))
+    return table
+
+
+def _with_ends(value: str, interval: Interval | None) -> str:
+    if interval is None:
+        return value
+    return plain(f"{value} [{number(interval.low)}, {number(interval.high)}]")
+
+
 def _sure(each: Importance) -> str:
     if each.importance is None:
         return plain(each.reason or "undefined")
-    if each.interval is None:
-        return number(each.importance)
-    return plain(f"{number(each.importance)} [{number(each.interval.low)}, {number(each.interval.high)}]")
+    return _with_ends(number(each.importance), each.interval)
 
 
 def _together(pair: Interaction) -> str:

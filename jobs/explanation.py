@@ -32,8 +32,9 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
         workshop.scratch() as folder,
     ):
         names = list(file.signature.names)
-        if asked.options.label is not None and asked.options.label not in names:
-            names.append(asked.options.label)
+        for more in (asked.options.label, asked.options.attribute):
+            if more is not None and more not in names:
+                names.append(more)
         near = await within_reach(attempt, workshop, parts, names, folder)
         report, rows = await kept_in(attempt, workshop, explain, file, near, asked.kind, asked.options)
     await attempt.complete(report.summary, report=report, rows=rows)

@@ -129,6 +129,13 @@ async def analysis(info: Info, id: ID) -> t.Analysis:
         return await one(session, t.Analysis, info.context.viewer.scope, key(t.Analysis, id))
 
 
+async def of_explanation(explanation: strawberry.Parent[t.Explanation], info: Info) -> t.Analysis | None:
+    """The bias analysis from which it was asked; null of one that stands by itself, and when that one is deleted."""
+    if explanation.analysis_id is None:
+        return None
+    return await info.context.one(t.Analysis, explanation.analysis_id)
+
+
 async def report(analysis: strawberry.Parent[t.Analysis], info: Info) -> BiasReport | None:
     """What came out, once the analysis is completed."""
     kept: BiasReport | None = await info.context.large(analysis, "report")

@@ -13,12 +13,13 @@ import jobs.queue
 from db.errors import Conflict
 from db.owned import one
 from engine.errors import InvalidInput, within
+from engine.explanations.gap_report import FeatureGap
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.models.signature import Signature
 from engine.tables import TableProfile
 from engine.tables.names import no_column
-from resolvers import work
+from resolvers import asking, work
 from resolvers.context import Info
 from resolvers.ids import key
 from resolvers.lists import page
@@ -53,10 +54,14 @@ class ExplanationFilter:
 class NewExplanation:
     """A question about a model's answers: of which kind, and on which dataset."""
 
-    model_id: ID
-    """A model with its file."""
-    dataset_id: ID
-    """Has the rows that are explained, and those that stand in for features taken away."""
+    model_id: ID | None = None
+    """A model with its file or endpoint; by default that of the analysis."""
+    dataset_id: ID | None = None
+    """Has the rows that are explained, and those that stand in for features taken away; by default that of the analysis."""
+    analysis_id: ID | None = None
+    """A bias analysis that raises the question, and then lists the explanation. What is left out of a `GAP` is taken from
+    it once it is completed: the attribute and the two groups that its report puts first, its bands, and its favourable
+    class."""
     kind: ExplanationKind
     options: ExplanationOptions | None = None
 
@@ -70,21 +75,28 @@ async def start(info: Info, input: NewExplanation, idempotency_key: str | None =
     asked_key = jobs.queue.checked_key(idempotency_key)
     async with context.write() as session:
         await jobs.queue.one_by_one(session, viewer.scope)
-        asked_of = key(t.Dataset, input.dataset_id, at="dataset_id")
+        base = await asking.analysis(session, viewer, input.analysis_id)
+        model_id = asking.model_of(base, input.model_id)
+        asked_of = key(t.Dataset, asking.dataset_of(base, input.dataset_id), at="dataset_id")
         dataset = await one(session, t.Dataset, viewer.scope, asked_of, "profile")
+        options = input.options or ExplanationOptions()
+        if base is not None and input.kind is ExplanationKind.GAP:
+            signature = await signature_of(session, viewer.scope, model_id)
+            options = asking.with_groups(base, options, signature)
         row = t.Explanation(
             organization_id=viewer.organization_id,
             created_by_id=viewer.user_id,
             idempotency_key=asked_key,
-            model_id=key(t.Model, input.model_id, at="model_id"),
+            model_id=key(t.Model, model_id, at="model_id"),
             dataset_id=dataset.id,
+            analysis_id=None if base is None else base.id,
             kind=input.kind,
-            options=input.options or ExplanationOptions(),
+            options=options,
         )
         before = await jobs.queue.asked_before(session, t.Explanation, viewer.scope, asked_key)
         if before is not None:
             return _same(before, row)
-        _check(await signature_of(session, viewer.scope, input.model_id), dataset, row)
+        _check(await signature_of(session, viewer.scope, model_id), dataset, row)
         gone = "what the explanation is about was deleted a moment ago"
         await work.begin(session, t.Subject.EXPLANATION, row, viewer.scope, gone)
     await context.tell()
@@ -149,6 +161,19 @@ async def of_model(
     return await info.context.children(t.Explanation, "model_id", model.id, part)
 
 
+async def of_analysis(
+    analysis: strawberry.Parent[t.Analysis],
+    info: Info,
+    first: int = USUAL_PAGE,
+    after: str | None = None,
+    status: t.Status | None = None,
+    order: ExplanationOrder = ExplanationOrder.NEWEST_FIRST,
+) -> Page[t.Explanation]:
+    """The explanations that were asked from this analysis, a page at a time."""
+    part = _part(info, first, after, ExplanationFilter(status=status), order)
+    return await info.context.children(t.Explanation, "analysis_id", analysis.id, part)
+
+
 def row_explanation(event: strawberry.Parent[t.Event]) -> RowExplanation | None:
     """The row that this step explained."""
     return _told(event, "attributions", _ROW)
@@ -164,7 +189,14 @@ def counterfactual(event: strawberry.Parent[t.Event]) -> Counterfactual | None:
     return _told(event, "changes", _COUNTERFACTUAL)
 
 
+def feature_gap(event: strawberry.Parent[t.Event]) -> FeatureGap | None:
+    """What a feature adds to the gap between two groups, of the rows looked at so far; see `interim` for whether it is
+    final."""
+    return _told(event, "reference_mean", _FEATURE_GAP)
+
+
 _ROW = TypeAdapter(RowExplanation)
+_FEATURE_GAP = TypeAdapter(FeatureGap)
 _IMPORTANCE = TypeAdapter(Importance)
 _COUNTERFACTUAL = TypeAdapter(Counterfactual)
 
@@ -184,7 +216,8 @@ def _part(
 
 def _same(before: t.Explanation, now: t.Explanation) -> t.Explanation:
     def asked(row: t.Explanation) -> tuple[object, ...]:
-        return row.model_id, row.dataset_id, row.kind, _OPTIONS.dump_json(row.options)
+        about = row.model_id, row.dataset_id, row.analysis_id, row.kind
+        return *about, _OPTIONS.dump_json(row.options)
 
     if asked(before) != asked(now):
         raise Conflict("this idempotencyKey was used for another explanation; take a new one")
@@ -209,8 +242,10 @@ def _check(signature: Signature, dataset: t.Dataset, row: t.Explanation) -> None
 
 def _check_names(signature: Signature, profile: TableProfile, options: ExplanationOptions) -> None:
     columns = [column.name for column in profile.columns]
-    if options.label is not None and options.label not in columns:
-        raise no_column(options.label, columns, ("label",))
+    for at in ("label", "attribute"):
+        named = getattr(options, at)
+        if named is not None and named not in columns:
+            raise no_column(named, columns, (at,))
     beyond = next((i for i, row in enumerate(options.rows) if row >= profile.rows), None)
     if beyond is not None:
         raise InvalidInput(

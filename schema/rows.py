@@ -26,6 +26,7 @@ import resolvers.scoring
 import resolvers.trends
 import resolvers.versions
 from auth.permissions import Permission
+from engine.explanations.gap_report import FeatureGap
 from engine.explanations.options import ExplanationKind, Perturbation
 from engine.explanations.performance import Performance
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
@@ -176,6 +177,9 @@ class Analysis(Job, Node):
     based_on_id: ID | None = computed(resolvers.bias.based_on)
     model: "Model | None" = door(resolvers.models.of_analysis, allow=Permission.MODEL_READ)
     dataset: "Dataset | None" = door(resolvers.datasets.of_analysis, allow=Permission.DATASET_READ)
+    explanations: "Connection[Explanation] | None" = door(
+        resolvers.explanations.of_analysis, allow=Permission.EXPLANATION_READ
+    )
 
 
 @strawberry.type
@@ -238,6 +242,10 @@ class ExplanationAsked:
     wanted: str | None
     wanted_low: float | None
     wanted_high: float | None
+    attribute: str | None
+    group: str | None
+    reference: str | None
+    bands: list[float]
     confidence: float
     seed: int
 
@@ -250,6 +258,7 @@ class Explanation(Job, Node):
     rows: list[RowExplanation] | None = computed(resolvers.explanations.rows)
     model: "Model | None" = door(resolvers.models.of_explanation, allow=Permission.MODEL_READ)
     dataset: "Dataset | None" = door(resolvers.datasets.of_explanation, allow=Permission.DATASET_READ)
+    analysis: Analysis | None = door(resolvers.bias.of_explanation, allow=Permission.ANALYSIS_READ)
 
 
 @face(t.Dataset)
@@ -415,8 +424,10 @@ class ExplanationProgress(Progress):
     row: RowExplanation | None = computed(resolvers.explanations.row_explanation)
     importance: Importance | None = computed(resolvers.explanations.importance)
     counterfactual: Counterfactual | None = computed(resolvers.explanations.counterfactual)
+    feature_gap: FeatureGap | None = computed(resolvers.explanations.feature_gap)
     interim: bool
-    """Whether the importance is of the rows looked at so far only, and gives way to later ones of the same feature."""
+    """Whether the importance, or what the feature adds to a gap, is of the rows looked at so far only, and gives way to
+    later ones of the same feature."""
 
 
 @strawberry.type(description=resolvers.identity.SignedIn.__doc__)

@@ -5,6 +5,7 @@ import inspect
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+import engine.explanations.gap_report as gaps
 import engine.explanations.options as o
 import engine.explanations.report as told
 import engine.fairness as f
@@ -104,6 +105,8 @@ VALUES = (
     told.ChangedValue,
     told.Counterfactual,
     told.Agreement,
+    gaps.FeatureGap,
+    gaps.GroupGap,
     told.ExplanationReport,
     mt.GroupRates,
     mt.ModelMeasures,

@@ -207,6 +207,20 @@ def id_places(door: Door) -> list[Place]:
     ]
 
 
+def kind_at(door: Door, place: Place) -> str:
+    """Kind of row that an argument names, by the argument's name or by the field's."""
+    name = str(place[-1]).removesuffix("Id")
+    if name == "owner":
+        return "User"
+    if name in ("a", "b"):  # two that are compared
+        return "Model" if door.name == "compareModels" else "Analysis"
+    if door.name == "cancelModelUpload":
+        return "Artifact"
+    if name != "id":
+        return name.capitalize()
+    return next((kind for kind in kinds() if door.name.lower().endswith(kind.lower())), "Analysis")
+
+
 def _id_places(kind: GraphQLInputType, at: Place) -> Iterator[Place]:
     if isinstance(kind, GraphQLNonNull):
         yield from _id_places(kind.of_type, at)

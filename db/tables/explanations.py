@@ -20,6 +20,8 @@ class Explanation(Worked, table=True):
 
     model_id: UUID = Field(foreign_key="model.id", index=True)
     dataset_id: UUID = Field(foreign_key="dataset.id", index=True)
+    analysis_id: UUID | None = Field(default=None, foreign_key="analysis.id", ondelete="SET NULL", index=True)
+    """The bias analysis from which it was asked."""
     kind: ExplanationKind = kept(Chosen(ExplanationKind))
     options: ExplanationOptions = kept(Stored(ExplanationOptions))
     report: ExplanationReport | None = kept(Stored(ExplanationReport), default=None, sa_column_kwargs=LARGE)

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from engine.errors import InvalidInput
+from engine.explanations.between_groups import two_groups
 from engine.explanations.case import Case
 from engine.explanations.explain import explain
 from engine.explanations.options import ExplanationKind, ExplanationOptions
@@ -31,7 +32,8 @@ def ask(
     tell(Step(stage="reading rows", fraction=0.0, message="Reading the rows"))
     names, total = list(scorer.signature.names), count(parts)
     background = frame(parts, names, Sample(rows=options.background_rows, seed=options.seed))
-    rows, labels = _rows(scorer, parts, kind, options)
+    groups, places = two_groups(parts, options) if kind is ExplanationKind.GAP else (None, None)
+    rows, labels = _rows(scorer, parts, kind, options, places)
     case = Case(
         scorer=scorer,
         options=options,
@@ -41,28 +43,32 @@ def ask(
         ids=[None] * len(rows) if options.values else [int(place) for place in rows.index],
         labels=None if labels is None else labels.reset_index(drop=True),
         truths=truths(parts, names),
+        groups=groups,
         tell=portion(tell, READ, 1.0),
     )
     return explain(kind, case)
 
 
 def _rows(
-    scorer: Scorer, parts: Sequence[Part], kind: ExplanationKind, options: ExplanationOptions
+    scorer: Scorer,
+    parts: Sequence[Part],
+    kind: ExplanationKind,
+    options: ExplanationOptions,
+    places: Sequence[int] | None,
 ) -> tuple[pd.DataFrame, "pd.Series[Any] | None"]:
-    """The rows that are looked at, and their true outcomes where the column is named."""
+    """The rows that are looked at, those at `places` if given, and their true outcomes where the column is named."""
     names = list(scorer.signature.names)
     if options.values:
         try:
             return given([{each.feature: each.value for each in options.values}], scorer.signature), None
         except InvalidInput as error:
             raise InvalidInput(str(error), at=("values",)) from None
-    wanted = (
-        list(options.rows) if kind.of_single_rows else Sample(rows=options.sample_rows, seed=options.seed)
-    )
+    wanted = list(options.rows) if kind.of_single_rows else places
+    sample = Sample(rows=options.sample_rows, seed=options.seed)
     label = options.label
     columns = names if label is None or label in names else [*names, label]
     try:
-        found = frame(parts, columns, wanted)
+        found = frame(parts, columns, sample if wanted is None else wanted)
     except InvalidInput as error:
         raise InvalidInput(str(error), at=error.at if error.at[:1] == ("rows",) else ()) from None
     return found[names], None if label is None else found[label]

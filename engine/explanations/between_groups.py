@@ -1,4 +1,4 @@
-"""From a model and a dataset to what concerns groups: reads rows with the group of each, and asks."""
+"""From a model and a dataset to what concerns groups: reads rows with the group of each, and asks what flips."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
-from engine.explanations.case import Case
 from engine.explanations.flips import flips
-from engine.explanations.gap import chosen_groups, gap
-from engine.explanations.gap_report import GapExplanation, GapOptions
+from engine.explanations.gap import chosen_groups
+from engine.explanations.options import ExplanationOptions
 from engine.fairness.flip_report import FlipOptions, FlipReport, not_asked
-from engine.fairness.membership import membership
+from engine.fairness.membership import Membership, membership
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.models.rows import Sample, count, frame
 from engine.models.scorer import Scorer
@@ -88,30 +87,18 @@ def _without_parts(tell: Tell) -> Tell:
     return lambda step: tell(replace(step, partial=None))
 
 
-def ask_gap(tell: Tell, scorer: Scorer, parts: Sequence[Part], options: GapOptions) -> GapExplanation:
-    """Which features carry the gap between two groups of a dataset; half of the rows are drawn from each.
+def two_groups(parts: Sequence[Part], options: ExplanationOptions) -> tuple[Membership, list[int]]:
+    """Rows of the two groups of a gap, half of them drawn from each: their groups, and their places in the dataset.
 
     Raises:
-        InvalidInput: the question does not fit the model or the dataset; `at` names the option.
+        InvalidInput: the groups cannot be compared; `at` names the option.
     """
-    tell(Step(stage="reading rows", fraction=0.0, message="Reading the rows and their groups"))
-    groups, names = membership(parts, options.attribute, options.bands), list(scorer.signature.names)
+    groups = membership(parts, options.attribute or "", options.bands)
     pair = chosen_groups(groups, options.group, options.reference)
     half = options.sample_rows // 2
     drawn = [_drawn(np.flatnonzero(groups.of == place), half, options.seed) for place in pair]
     wanted = np.sort(np.concatenate(drawn)).astype(np.int64)
-    rows = frame(parts, names, [int(place) for place in wanted])
-    background = frame(parts, names, Sample(rows=options.background_rows, seed=options.seed))
-    case = Case(
-        scorer=scorer,
-        options=options.explanation(),
-        background=background.reset_index(drop=True),
-        of_rows=len(groups.of),
-        rows=rows.reset_index(drop=True),
-        ids=[int(place) for place in wanted],
-        tell=portion(tell, READ, 1.0),
-    )
-    return gap(case, groups.taken(wanted), groups.names[pair[0]], groups.names[pair[1]])
+    return groups.taken(wanted), wanted.tolist()
 
 
 def _drawn(places: NDArray[np.intp], rows: int, seed: int) -> NDArray[np.intp]:

@@ -12,6 +12,7 @@ import pandas as pd
 from engine.explanations.answers import Answer, chosen, every, text, text_of_truth
 from engine.explanations.options import ExplanationOptions, Perturbation
 from engine.explanations.report import Background
+from engine.fairness.membership import Membership
 from engine.models.scorer import Inside, Numbers, Scorer
 from engine.values import Count, Tell, silent
 
@@ -34,6 +35,8 @@ class Case:
     """True outcomes of `rows`, as the dataset has them."""
     truths: frozenset[str] = frozenset()
     """Columns that hold truth values, which rows have as 0 and 1 and tables show as false and true."""
+    groups: Membership | None = None
+    """The group of each of `rows`, where two are compared."""
     tell: Tell = silent
     started: float = field(default_factory=perf_counter)
 

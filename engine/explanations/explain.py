@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from engine.errors import InvalidInput
-from engine.explanations import agreement, counterfactuals, lime, over_rows, permutation, single_rows
+from engine.explanations import agreement, counterfactuals, gap, lime, over_rows, permutation, single_rows
 from engine.explanations.case import Case
 from engine.explanations.options import ExplanationKind
 from engine.explanations.report import Explained
@@ -17,6 +17,7 @@ KINDS: Mapping[ExplanationKind, Callable[[Case], Explained]] = MappingProxyType(
         ExplanationKind.GLOBAL: over_rows.explained,
         ExplanationKind.COUNTERFACTUAL: counterfactuals.explained,
         ExplanationKind.AGREEMENT: agreement.explained,
+        ExplanationKind.GAP: gap.explained,
     }
 )
 

@@ -37,8 +37,8 @@ NO_CAUSES = (
 )
 UNAWARE = (
     "The model does not look at the attribute (fairness through unawareness), so none of its decisions can change with"
-    " it. That says nothing of columns that go with it (proxies): compare the groups' rates in a bias analysis, and see"
-    " which features carry the gap between them. Kusner et al. (2017) show why this is no counterfactual fairness."
+    " it. That says nothing of columns that go with it (proxies): compare the groups' rates in a bias analysis, and ask"
+    " which features carry the gap between them (an explanation of the kind GAP). Kusner et al. (2017) show why this is no counterfactual fairness."
 )
 
 Places = NDArray[np.intp]

@@ -11,20 +11,32 @@ import numpy as np
 
 from engine.errors import InvalidInput
 from engine.explanations.case import Case
-from engine.explanations.gap_report import FeatureGap, GapExplanation
+from engine.explanations.gap_report import FeatureGap, GroupGap
 from engine.explanations.means import welch
+from engine.explanations.options import ExplanationKind
 from engine.explanations.pieces import in_pieces, one_answer
+from engine.explanations.report import Explained
 from engine.explanations.ways import way_for
 from engine.fairness.membership import Membership
+from engine.fairness.words import number
+from engine.models.ensemble import Link
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
 
+LOG_ODDS = Link.LOGISTIC.unit
+SAID = 3
+"""Features in the summary."""
 LEAST_ROWS = 2
 """Of a group, for there to be a spread."""
 WHAT_IT_IS = (
     "What a feature adds is how the model uses it on rows of the one group and of the other. It says neither that the"
     " feature is at fault nor that the gap would be smaller without it, as a model that is trained anew may use another"
     " one that tells the same."
+)
+SIGNS = "A part with the sign of the gap makes it wider, one with the other sign narrower."
+ADD_UP = (
+    "Parts are in log-odds, in which they add up; how much one is in probability depends on the others. A gap in log-odds is"
+    " no gap in decisions: a bias analysis has those."
 )
 GIVEN_BACKGROUND = "Intervals are for other rows like these; the background is taken as given."
 
@@ -64,27 +76,24 @@ def chosen_groups(groups: Membership, group: str | None, reference: str | None) 
     return named, other
 
 
-def gap(
-    case: Case, groups: Membership, group: str | None = None, reference: str | None = None
-) -> GapExplanation:
-    """How the difference of a model's mean outputs for two groups falls to its features.
+def explained(case: Case) -> Explained:
+    """How the difference of a model's mean outputs for two groups of `case.groups` falls to its features.
 
-    Args:
-        case: a model, its background, and rows of any groups; those of the two are explained.
-        groups: the group of each of `case.rows`.
-        group: its name; by default the only other one than the reference.
-        reference: by default the largest of the others.
+    Rows of other groups take no part.
 
     Raises:
         InvalidInput: the groups cannot be compared, or the options do not fit the model.
     """
-    one, other = chosen_groups(groups, group, reference)
+    groups, options = case.groups, case.options
+    assert groups is not None  # noqa: S101  `asking` reads them for this kind
+    one, other = chosen_groups(groups, options.group, options.reference)
     at = np.flatnonzero((groups.of == one) | (groups.of == other))
     theirs = replace(
         case,
         rows=case.rows.iloc[at].reset_index(drop=True),
         ids=[case.ids[i] for i in at.tolist()],
         labels=None,
+        groups=None,
     )
     first = groups.of[at] == one
     names = groups.names[one], groups.names[other]
@@ -100,35 +109,44 @@ def gap(
             _tell(theirs, _features(theirs, values, first[:done], groups.attribute), done, names)
     features = _features(theirs, values, first, groups.attribute)
     _tell(theirs, features, len(at), names)
-    difference = _difference(outputs, first)
-    total = sum(each.difference for each in features)
-    shown = features[: case.options.max_features]
     scores = theirs.scores[:, answers[0].place]
-    perturbation, background = case.game()
-    return GapExplanation(
+    shown = features[: options.max_features]
+    gap = GroupGap(
         attribute=groups.attribute,
         group=names[0],
         reference=names[1],
-        summary=_summary(shown, difference, names, explainer.unit),
-        unit=explainer.unit,
-        explained_class=answers[0].name,
         rows=Count(int(first.sum())),
         reference_rows=Count(int((~first).sum())),
-        difference=difference,
-        interval=welch(outputs[first], outputs[~first], case.options.confidence),
-        features=shown,
-        others=sum(each.difference for each in features[len(shown) :]),
         score=float(scores[first].mean()),
         reference_score=float(scores[~first].mean()),
-        additivity_error=abs(total - difference),
+        difference=_difference(outputs, first),
+        interval=welch(outputs[first], outputs[~first], options.confidence),
+        features=shown,
+        others=sum(each.difference for each in features[len(shown) :]),
+    )
+    perturbation, background = case.game()
+    return Explained(
+        kind=ExplanationKind.GAP,
         method=way.method,
         exact=way.exact,
         why=why,
+        summary=_summary(gap, answers[0].name, explainer.unit),
+        unit=explainer.unit,
+        explained_class=answers[0].name,
         perturbation=perturbation,
         background=background,
-        evaluations=Count(evaluations + len(at)),
+        rows_used=Count(len(at)),
         seconds=theirs.seconds,
-        notes=(WHAT_IT_IS, *(() if case.by_paths else (GIVEN_BACKGROUND,)), *groups.notes),
+        evaluations=Count(evaluations + len(at)),
+        gap=gap,
+        largest_additivity_error=abs(sum(each.difference for each in features) - gap.difference),
+        notes=(
+            WHAT_IT_IS,
+            SIGNS,
+            *((ADD_UP,) if explainer.unit == LOG_ODDS else ()),
+            *(() if case.by_paths else (GIVEN_BACKGROUND,)),
+            *groups.notes,
+        ),
     )
 
 
@@ -168,12 +186,16 @@ def _tell(case: Case, features: Sequence[FeatureGap], done: int, names: tuple[st
         )
 
 
-def _summary(shown: Sequence[FeatureGap], difference: float, names: tuple[str, str], unit: str) -> str:
-    carrying = [f"{each.feature} ({each.difference:+.3g})" for each in shown[:3] if each.difference]
-    said = f"The mean output for {names[0]} differs from that for {names[1]} by {difference:+.3g} (in {unit})"
-    if not carrying:
-        return f"{said}, and no feature adds to a gap."
-    return f"{said}; what adds most to this is {', '.join(carrying)}."
+def _summary(gap: GroupGap, name: str | None, unit: str) -> str:
+    of = "predicted value" if name is None else f"score of {name!r}"
+    said = (
+        f"The mean {of} is {number(gap.score)} for {gap.group} and {number(gap.reference_score)} for {gap.reference}"
+        f" ({gap.attribute}). The gap is {gap.difference:+.3g} (in {unit})"
+    )
+    parts = [f"{each.feature} ({each.difference:+.3g})" for each in gap.features[:SAID] if each.difference]
+    if not parts:
+        return f"{said}, and no feature adds to it."
+    return f"{said}; its largest {'part is' if len(parts) == 1 else 'parts are'} {', '.join(parts)}."
 
 
 def _listed(names: Sequence[str]) -> str:

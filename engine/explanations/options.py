@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from engine.errors import InvalidInput, refuse_outside
 from engine.explanations.performance import Performance
+from engine.fairness.options import Bands
 from engine.models.prediction import FeatureValue
 from engine.values import Count
 
@@ -13,6 +14,8 @@ MAX_ROWS = 1_000
 MAX_SEARCHES = 100
 MAX_FEATURES = 50
 MAX_BACKGROUND = 100_000
+LEAST_OF_GAP = 4
+"""Rows of both groups together, for each to have a spread."""
 
 
 class ExplanationKind(StrEnum):
@@ -30,11 +33,13 @@ class ExplanationKind(StrEnum):
     """What would have to change for another answer."""
     AGREEMENT = "agreement"
     """How far Shapley values, LIME and permutation agree on single rows."""
+    GAP = "gap"
+    """Which features carry the gap between two groups of people: differences of mean Shapley values."""
 
     @property
     def of_single_rows(self) -> bool:
         """Whether it is about rows that are named, and not about many together."""
-        return self not in (ExplanationKind.PERMUTATION, ExplanationKind.GLOBAL)
+        return self not in (ExplanationKind.PERMUTATION, ExplanationKind.GLOBAL, ExplanationKind.GAP)
 
 
 class Perturbation(StrEnum):
@@ -85,7 +90,8 @@ class ExplanationOptions:
     """Rows of the dataset that stand in for features taken away, drawn with the seed, in [1, 100000]; all of them are
     used."""
     sample_rows: int = 10_000
-    """Rows that kinds over many rows look at, drawn with the seed, in [2, 1000000]."""
+    """Rows that kinds over many rows look at, drawn with the seed, in [2, 1000000]; of a gap half from each group, and
+    4 at least."""
     budget: int | None = None
     """Evaluations of the model that one row may cost where no exact method is known, in [100, 100000000]. By default
     up to 11 features are enumerated, and beyond them 100,000 are spent, or what one pair of orders for each background
@@ -108,6 +114,14 @@ class ExplanationOptions:
     wanted_low: float | None = None
     """Least value to reach, of a regression."""
     wanted_high: float | None = None
+    attribute: str | None = None
+    """Column with the groups of a gap, such as a protected attribute; the model need not look at it."""
+    group: str | None = None
+    """One of the two groups of a gap, as a bias report names it; by default the other one of two."""
+    reference: str | None = None
+    """The group it is compared with; by default the largest of the others."""
+    bands: Sequence[float] = ()
+    """Edges of groups where the attribute is a number, rising; by default as in a bias report."""
     confidence: float = 0.95
     seed: int = 0
 
@@ -138,7 +152,7 @@ class ExplanationOptions:
         """Refuse what a kind of explanation cannot work with.
 
         Raises:
-            InvalidInput: rows are missing or have no place in it, or permutation has no label.
+            InvalidInput: rows are missing or have no place in it, permutation has no label, or a gap no groups.
         """
         if kind.of_single_rows and not self.rows and not self.values:
             raise InvalidInput(
@@ -149,6 +163,8 @@ class ExplanationOptions:
                 raise InvalidInput(
                     f"{kind} looks at sample_rows of the dataset together and takes no {name}", at=(name,)
                 )
+        if kind is ExplanationKind.GAP:
+            self._check_gap()
         if kind is ExplanationKind.PERMUTATION and self.label is None:
             raise InvalidInput("permutation importance needs the column with the true outcome", at=("label",))
         if kind is ExplanationKind.COUNTERFACTUAL and len(self.rows) > MAX_SEARCHES:
@@ -156,3 +172,17 @@ class ExplanationOptions:
                 f"counterfactuals are searched for {MAX_SEARCHES} rows at most, got {len(self.rows)}",
                 at=("rows",),
             )
+
+    def _check_gap(self) -> None:
+        if not self.attribute:
+            raise InvalidInput("a gap needs the column with the groups", at=("attribute",))
+        if self.group is not None and self.group == self.reference:
+            raise InvalidInput(
+                f"a group is compared with another one, got {self.group!r} for both", at=("reference",)
+            )
+        refuse_outside("sample_rows", self.sample_rows, LEAST_OF_GAP, 1_000_000)
+        if self.bands:
+            try:
+                Bands(attribute=self.attribute, edges=self.bands).check()
+            except InvalidInput as error:
+                raise InvalidInput(str(error), at=("bands",)) from None

@@ -6,6 +6,7 @@ These are the classes of the API and of the stored JSON. A new field has a defau
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from engine.explanations.gap_report import GroupGap
 from engine.explanations.options import ExplanationKind, Perturbation
 from engine.explanations.performance import Performance
 from engine.values import Count, Interval
@@ -213,7 +214,10 @@ class ExplanationReport:
     """What permutation measured the loss of."""
     performance_value: float | None = None
     """With nothing shuffled."""
+    gap: GroupGap | None = None
+    """Of the kind `GAP`."""
     largest_additivity_error: float | None = None
+    """Of a row, |base + sum of all attributions - output|; of a gap, |sum over all features - gap|."""
     notes: tuple[str, ...] = ()
     """What a person should know before believing it."""
 

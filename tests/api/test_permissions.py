@@ -62,6 +62,7 @@ def ids(url, people) -> dict[str, str]:
         "Explanation": an_explanation(person, model, dataset),
         "Mitigation": a_mitigation(person, model, dataset, analysis_id=analysis.id),
     }
+    made["Explanation"].analysis_id = made["Analysis"].id
     events = [
         an_event(person, i, t.Subject(kind.lower()), row) for i, (kind, row) in enumerate(made.items(), 1)
     ]
@@ -80,7 +81,7 @@ def without(permission: str, monkeypatch) -> None:
 
 async def enter(api, who: str | None, door: Door, ids: dict[str, str]) -> Any:
     """The answer at an entrance, with good ids and an impossible number of an event, so that streams end."""
-    given = {place: ids[kind_at(door, place)] for place in walk.id_places(door)}
+    given = {place: ids[walk.kind_at(door, place)] for place in walk.id_places(door)}
     arguments = walk.arguments(door, given)
     if "after" in door.field.args and door.parent == "Subscription":
         arguments["after"] = -1
@@ -92,20 +93,6 @@ async def enter(api, who: str | None, door: Door, ids: dict[str, str]) -> Any:
         del arguments["file"]
         return await api.with_file(who, asked, LOANS.encode(), **arguments)
     return await api(who, asked, **arguments)
-
-
-def kind_at(door: Door, place: walk.Place) -> str:
-    """Kind of row that an argument names, by the argument's name or by the field's."""
-    name = str(place[-1]).removesuffix("Id")
-    if name == "owner":
-        return "User"
-    if name in ("a", "b"):  # two that are compared
-        return "Model" if door.name == "compareModels" else "Analysis"
-    if door.name == "cancelModelUpload":
-        return "Artifact"
-    if name != "id":
-        return name.capitalize()
-    return next((kind for kind in walk.kinds() if door.name.lower().endswith(kind.lower())), "Analysis")
 
 
 def counts(url: str) -> dict[str, Any]:

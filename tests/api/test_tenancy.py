@@ -68,7 +68,8 @@ def ours(url, people) -> dict[str, str]:
     model, dataset = a_model(person), a_dataset(person, COLUMNS)
     dataset.scored_from_id, dataset.model_id = dataset.id, model.id
     analysis = an_analysis(person, model, dataset)
-    more = an_artifact(person, model), a_prediction(person, model), an_explanation(person, model, dataset)
+    explanation = an_explanation(person, model, dataset, analysis_id=analysis.id)
+    more = an_artifact(person, model), a_prediction(person, model), explanation
     more = *more, a_mitigation(person, model, dataset, analysis_id=analysis.id)
     keep(url, model, dataset, analysis, *more, an_event(person, 1, t.Subject.ANALYSIS, analysis))
     keep(url, an_event(person, 2, t.Subject.DATASET, dataset))
@@ -122,7 +123,8 @@ def theirs(url, people, settings) -> dict[str, str]:
     artifact = an_artifact(person, model, **told)
     answers = (Predicted(prediction=CANARY),)
     prediction = a_prediction(person, model, message=CANARY, answers=answers)
-    explanation = an_explanation(person, model, dataset, message=CANARY, error=CANARY)
+    told = {"message": CANARY, "error": CANARY, "analysis_id": analysis.id}
+    explanation = an_explanation(person, model, dataset, **told)
     explanation.report = replace(explanation.report, summary=CANARY, unit=CANARY)
     mitigation = a_mitigation(
         person, model, dataset, analysis_id=analysis.id, message=CANARY, version_name=CANARY
@@ -199,11 +201,18 @@ def test_the_rows_of_every_kind_are_tried(ours, theirs):
 
 
 def combinations(door: Door, ours: dict[str, str]) -> Iterator[tuple[walk.Place, str, dict[walk.Place, str]]]:
-    """Each place that takes an id, with each kind of row for it, beside each kind of our own in the other places."""
+    """Each place that takes an id, with each kind of row for it, beside each kind of our own in the other places.
+
+    Where there are several others they hold one kind together, or each its own, or none: all of all would be hundreds.
+    """
     for place in id_places(door):
         rest = [one for one in id_places(door) if one != place]
-        for kind, *own in itertools.product(walk.kinds(), *(walk.kinds() for _ in rest)):
-            yield place, kind, {at: ours[name] for at, name in zip(rest, own, strict=True)}
+        beside = [dict.fromkeys(rest, ours[name]) for name in (walk.kinds() if rest else walk.kinds()[:1])]
+        if len(rest) > 1:
+            beside.append({at: ours[walk.kind_at(door, at)] for at in rest})
+            beside.append({})
+        for kind, own in itertools.product(walk.kinds(), beside):
+            yield place, kind, own
 
 
 @pytest.mark.parametrize("root", walk.ROOTS)

@@ -37,6 +37,13 @@ def test_without_a_row_the_features_that_matter_are_shown(files):
     assert "income and age together, beyond what each does alone: " in said.stdout
 
 
+def test_what_carries_a_gap_between_two_groups_is_shown(files):
+    said = explain(*files, "--kind", "gap", "--attribute", "group", "--reference", "a", "--sample", 100)
+    assert said.exit_code == 0, said.output
+    for words in ("b minus a, log-odds", "the gap", "group"):
+        assert words in said.stdout
+
+
 def test_json_holds_the_whole_report(files):
     report = json.loads(explain(*files, "--row", 3, "--json").stdout)
     _, pipeline = models.pipeline()
@@ -50,6 +57,7 @@ def test_json_holds_the_whole_report(files):
     [
         (["--row", 400], "--row: the data have 400 rows, counted from 0, and no row 400"),
         (["--kind", "permutation"], "--label: permutation importance needs the column"),
+        (["--kind", "gap"], "--attribute: a gap needs the column with the groups"),
         (["--row", 1, "--class", "maybe"], "--class: the model has no class 'maybe'"),
         (["--row", 1, "--top", 51], "--top: max_features must lie in [1, 50], got 51"),
     ],

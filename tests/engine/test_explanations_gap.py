@@ -1,6 +1,7 @@
 """What features add to the gap between two groups: in closed form, by hand, and beside shap."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from scipy import stats
 from sklearn.ensemble import GradientBoostingClassifier
 
 from engine.errors import InvalidInput
-from engine.explanations.between_groups import ask_gap
-from engine.explanations.gap import gap
-from engine.explanations.gap_report import GapOptions
-from engine.explanations.options import ExplanationOptions, Perturbation
+from engine.explanations.asking import ask
+from engine.explanations.case import Case
+from engine.explanations.explain import explain
+from engine.explanations.options import ExplanationKind, ExplanationOptions, Perturbation
+from engine.explanations.report import Explained
 from engine.fairness.membership import Membership, grouped
 from engine.models.ensemble import Link
 from engine.models.scorer import Inside, Linear
@@ -28,6 +30,11 @@ ROWS = pd.DataFrame({"income": RANDOM.normal(50, 10, 300), "debt": RANDOM.expone
 SEX = np.where(RANDOM.random(300) < 0.4, "f", "m")
 ROWS["income"] -= 8 * (SEX == "f")
 WEIGHTS = np.array([[0.05, -0.2]])
+
+
+def gap(asked: Case, groups: Membership, group: str | None = None, reference: str | None = None) -> Explained:
+    options = replace(asked.options, attribute=groups.attribute, group=group, reference=reference)
+    return explain(ExplanationKind.GAP, replace(asked, groups=groups, options=options))
 
 
 def of(names: np.ndarray, attribute: str = "sex") -> Membership:
@@ -51,31 +58,43 @@ LOAN = Made(
 def test_of_a_linear_model_each_feature_adds_its_weight_times_the_difference_of_its_means() -> None:
     found = gap(case(LOAN, ROWS, ROWS[:50]), of(SEX), "f", "m")
     f, m = ROWS[SEX == "f"], ROWS[SEX == "m"]
-    by_name = {each.feature: each for each in found.features}
+    by_name = {each.feature: each for each in found.gap.features}
     for name, weight in (("income", 0.05), ("debt", -0.2)):
         assert by_name[name].difference == pytest.approx(weight * (f[name].mean() - m[name].mean()))
         interval = stats.ttest_ind(weight * f[name], weight * m[name], equal_var=False).confidence_interval()
         assert (by_name[name].interval.low, by_name[name].interval.high) == pytest.approx(interval)
     log_odds = ROWS["income"] * 0.05 - ROWS["debt"] * 0.2 - 1
-    assert found.difference == pytest.approx(log_odds[SEX == "f"].mean() - log_odds[SEX == "m"].mean())
-    assert found.additivity_error < 1e-12
-    assert (found.unit, found.exact, found.rows, found.reference_rows) == ("log-odds", True, len(f), len(m))
+    assert found.gap.difference == pytest.approx(log_odds[SEX == "f"].mean() - log_odds[SEX == "m"].mean())
+    assert found.largest_additivity_error < 1e-12
+    assert (found.unit, found.exact, found.gap.rows, found.gap.reference_rows) == (
+        "log-odds",
+        True,
+        len(f),
+        len(m),
+    )
     chance = 1 / (1 + np.exp(-log_odds))
-    assert found.score == pytest.approx(chance[SEX == "f"].mean())
-    assert found.reference_score == pytest.approx(chance[SEX == "m"].mean())
-    assert [each.feature for each in found.features] == ["income", "debt"]  # 8 years' worth of income apart
-    assert found.summary.startswith("The mean output for f differs from that for m by -0.")
-    assert not any(each.protected for each in found.features)
+    assert found.gap.score == pytest.approx(chance[SEX == "f"].mean())
+    assert found.gap.reference_score == pytest.approx(chance[SEX == "m"].mean())
+    assert [each.feature for each in found.gap.features] == [
+        "income",
+        "debt",
+    ]  # 8 years' worth of income apart
+    adds = {name: f"{name} ({each.difference:+.3g})" for name, each in by_name.items()}
+    assert found.summary == (
+        f"The mean score of 'yes' is {found.gap.score:.3f} for f and {found.gap.reference_score:.3f} for m (sex). The gap"
+        f" is {found.gap.difference:+.3g} (in log-odds); its largest parts are {adds['income']}, {adds['debt']}."
+    )
+    assert not any(each.protected for each in found.gap.features)
 
 
 def test_turned_round_every_sign_turns_and_what_is_not_shown_is_summed_up() -> None:
     there = gap(case(LOAN, ROWS, ROWS), of(SEX), "f", "m")
     back = gap(case(LOAN, ROWS, ROWS, ExplanationOptions(max_features=1)), of(SEX), "m", "f")
-    assert back.difference == pytest.approx(-there.difference)
-    assert len(back.features) == 1
-    assert back.features[0].difference == pytest.approx(-there.features[0].difference)
-    assert back.features[0].difference + back.others == pytest.approx(back.difference)
-    assert back.features[0].interval.low == pytest.approx(-there.features[0].interval.high)
+    assert back.gap.difference == pytest.approx(-there.gap.difference)
+    assert len(back.gap.features) == 1
+    assert back.gap.features[0].difference == pytest.approx(-there.gap.features[0].difference)
+    assert back.gap.features[0].difference + back.gap.others == pytest.approx(back.gap.difference)
+    assert back.gap.features[0].interval.low == pytest.approx(-there.gap.features[0].interval.high)
 
 
 def test_the_attribute_itself_is_marked_and_carries_all_where_it_decides_alone() -> None:
@@ -84,8 +103,8 @@ def test_the_attribute_itself_is_marked_and_carries_all_where_it_decides_alone()
         function=lambda given: 0.2 + 0.5 * given["sex"], names=["sex", "income"], classes=["0", "1"]
     )
     found = gap(case(scorer, rows, rows), of(np.array(["1", "1", "0", "0", "0"])))
-    assert (found.group, found.reference) == ("1", "0")  # the larger one is compared with
-    first, second = found.features
+    assert (found.gap.group, found.gap.reference) == ("1", "0")  # the larger one is compared with
+    first, second = found.gap.features
     assert (first.feature, first.protected, second.protected) == ("sex", True, False)
     assert first.difference == pytest.approx(0.5)
     assert (first.mean, first.reference_mean) == pytest.approx((0.3, -0.2))  # 0.7 and 0.2 around 0.4
@@ -113,9 +132,9 @@ def test_differences_are_those_of_the_values_of_shap(tmp_path, perturbation) -> 
         )
         values = explainer.shap_values(ROWS)
     expected = values[SEX == "f"].mean(axis=0) - values[SEX == "m"].mean(axis=0)
-    by_name = {each.feature: each.difference for each in found.features}
+    by_name = {each.feature: each.difference for each in found.gap.features}
     assert [by_name["income"], by_name["debt"]] == pytest.approx(expected, rel=1e-5, abs=1e-7)
-    assert found.additivity_error < 1e-9
+    assert found.largest_additivity_error < 1e-9
     assert (found.background is None) == (not interventional)
 
 
@@ -131,15 +150,17 @@ def test_of_several_classes_one_is_explained_for_all_rows() -> None:
         of(np.array(list("fffmm"))),
     )
     assert found.explained_class == "a"  # that most rows are given
-    assert found.difference == pytest.approx(-0.2 if found.group == "m" else 0.2)  # 0.3 of m, 0.5 of f
+    assert found.gap.difference == pytest.approx(
+        -0.2 if found.gap.group == "m" else 0.2
+    )  # 0.3 of m, 0.5 of f
 
 
 def test_features_are_told_as_they_become_known() -> None:
     steps = []
     told = case(LOAN, ROWS, ROWS[:20])
-    found = gap(type(told)(**{**vars(told), "tell": steps.append}), of(SEX), "f", "m")
+    found = gap(replace(told, tell=steps.append), of(SEX), "f", "m")
     assert [step.interim for step in steps] == [True, True, False, False]
-    assert [step.partial for step in steps[2:]] == list(found.features)
+    assert [step.partial for step in steps[2:]] == list(found.gap.features)
     assert steps[0].message.startswith("After 100 of 300 rows")
 
 
@@ -166,6 +187,8 @@ def test_groups_that_cannot_be_compared_are_refused_in_words(names, group, refer
     [
         ({"sample_rows": 3}, "sample_rows"),
         ({"attribute": ""}, "attribute"),
+        ({"attribute": None}, "attribute"),
+        ({"rows": [1]}, "rows"),
         ({"group": "f", "reference": "f"}, "reference"),
         ({"bands": [float("inf")]}, "bands"),
         ({"max_features": 51}, "max_features"),
@@ -173,23 +196,27 @@ def test_groups_that_cannot_be_compared_are_refused_in_words(names, group, refer
 )
 def test_options_beyond_their_range_are_refused(options, at) -> None:
     with pytest.raises(InvalidInput) as error:
-        GapOptions(**{"attribute": "sex"} | options)
+        ExplanationOptions(**{"attribute": "sex"} | options).check(ExplanationKind.GAP)
     assert error.value.at == (at,)
 
 
 def test_a_dataset_is_read_with_as_many_rows_of_each_group(tmp_path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"sex": SEX, "income": ROWS["income"], "debt": ROWS["debt"]}), path)
-    whole = ask_gap(silent, LOAN, [path], GapOptions(attribute="sex"))
-    assert (whole.group, whole.reference) == ("f", "m")
-    assert (whole.rows, whole.reference_rows) == ((SEX == "f").sum(), (SEX == "m").sum())
-    assert whole.difference == pytest.approx(gap(case(LOAN, ROWS, ROWS), of(SEX), "f", "m").difference)
-    some = ask_gap(silent, LOAN, [path], GapOptions(attribute="sex", sample_rows=41, background_rows=10))
-    assert (some.rows, some.reference_rows, some.background.rows, some.background.of_rows) == (
-        20,
-        20,
-        10,
-        300,
+
+    def asked(**options: object) -> Explained:
+        return ask(silent, LOAN, [path], ExplanationKind.GAP, ExplanationOptions(attribute="sex", **options))
+
+    whole = asked()
+    assert (whole.gap.group, whole.gap.reference) == ("f", "m")
+    assert (whole.gap.rows, whole.gap.reference_rows) == ((SEX == "f").sum(), (SEX == "m").sum())
+    assert whole.gap.difference == pytest.approx(
+        gap(case(LOAN, ROWS, ROWS), of(SEX), "f", "m").gap.difference
     )
-    again = ask_gap(silent, LOAN, [path], GapOptions(attribute="sex", sample_rows=41, background_rows=10))
-    assert again.features == some.features
+    some = asked(sample_rows=41, background_rows=10)
+    assert (some.gap.rows, some.gap.reference_rows, some.rows_used) == (20, 20, 40)
+    assert (some.background.rows, some.background.of_rows) == (10, 300)
+    assert asked(sample_rows=41, background_rows=10).gap == some.gap
+    with pytest.raises(InvalidInput, match="no column 'sexx'; did you mean 'sex'") as error:
+        ask(silent, LOAN, [path], ExplanationKind.GAP, ExplanationOptions(attribute="sexx"))
+    assert error.value.at == ("attribute",)

@@ -1,9 +1,13 @@
 """What findings mean together: scores and risk, worked by hand from the definitions in the documentation."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from engine.fairness import Finding, Interval, Metric, Risk, Urgency, Verdict
 from engine.fairness.assessment import compliance_score, overall_bias_score, risk_assessment
+from engine.fairness.furthest import Pair, furthest_apart
 from engine.fairness.severity import severity
 from engine.fairness.words import summary
 
@@ -141,3 +145,20 @@ def test_a_bias_score_above_the_limit_beside_open_findings_is_explained():
         " 0.5 for one at its limit, however unsure they are."
     )
     assert not any("bias score" in said for said in risk_assessment([OPEN, FAIR]).factors)
+
+
+def test_the_groups_furthest_apart_are_those_of_the_finding_that_the_summary_would_pick():
+    """Errors further beyond their limit come after selection, and what fails before what may."""
+    selected = replace(found(0.2, Verdict.FAIL, attribute="race"), lowest="black", highest="white")
+    errors = found(0.9, Verdict.FAIL, metric=Metric.EQUALIZED_ODDS_DIFFERENCE)
+    alike = replace(WORST, lowest="f", highest="f")
+    report = SimpleNamespace(
+        attributes=[
+            SimpleNamespace(findings=[found(0.3, Verdict.WARNING), errors, alike, UNKNOWN]),
+            SimpleNamespace(findings=[selected]),
+        ]
+    )
+    assert furthest_apart(report) == Pair(attribute="race", lowest="black", highest="white")
+    assert furthest_apart(report, "sex") == Pair(attribute="sex", lowest="f", highest="m")
+    assert furthest_apart(report, "age") is None
+    assert furthest_apart(SimpleNamespace(attributes=[SimpleNamespace(findings=[alike, UNKNOWN])])) is None
