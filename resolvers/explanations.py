@@ -17,6 +17,7 @@ from engine.explanations.gap_report import FeatureGap
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.models.signature import Signature
+from engine.models.values import refuse
 from engine.tables import TableProfile
 from engine.tables.names import no_column
 from resolvers import asking, work
@@ -252,11 +253,12 @@ def _check_names(signature: Signature, profile: TableProfile, options: Explanati
             f"the dataset has {profile.rows:,} rows, counted from 0, and no row {options.rows[beyond]}",
             at=("rows", beyond),
         )
-    for i, value in enumerate(options.values):
-        if value.feature not in signature.names:
-            raise no_column(
-                value.feature, list(signature.names), ("values", i, "feature"), "model", "feature"
-            )
+    features = {feature.name: feature for feature in signature.features}
+    for i, each in enumerate(options.values):
+        if each.feature not in features:
+            raise no_column(each.feature, list(features), ("values", i, "feature"), "model", "feature")
+        if each.value is not None:
+            refuse(signature, features[each.feature], each.value, ("values", i, "value"))
     for name in ("explained_class", "wanted"):
         asked = getattr(options, name)
         if asked is not None and asked not in signature.classes:

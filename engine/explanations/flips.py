@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from engine.errors import InvalidInput, refuse_outside
-from engine.explanations.answers import chosen, text
+from engine.explanations.answers import chosen, text, text_of_truth
 from engine.explanations.means import student
 from engine.explanations.mixing import BLOCK
 from engine.fairness.flip_report import FlipExample, FlipOptions, FlipPair, FlipReport, FlipValue
@@ -145,6 +145,10 @@ class _Asked:
         self.furthest = _Furthest.nothing(len(rows))
         self.pairs: list[FlipPair] = []
         self.evaluations = len(rows)
+
+    def text(self, value: Any) -> str:
+        """A value as its table shows it: groups of truth values, held as 0 and 1, are called true and false."""
+        return (text_of_truth(value) if {*self.names} <= {"true", "false"} else text(value)) or ""
 
     def change(self, to: int, value: Any, tell: Tell) -> None:
         """Ask about the rows of all other groups as if they were of this one."""
@@ -280,7 +284,7 @@ def _report(
         mean_absolute_change=float(moved.mean()) if groups > 1 else None,
         mean_absolute_change_interval=student(moved, options.confidence) if groups > 1 else None,
         values=tuple(
-            FlipValue(group=name, value=text(value) or "", rows=Count(int((asked.code == g).sum())))
+            FlipValue(group=name, value=asked.text(value), rows=Count(int((asked.code == g).sum())))
             for g, (name, value) in enumerate(zip(asked.names, values, strict=True))
         ),
         pairs=tuple(sorted(asked.pairs, key=lambda pair: (-(pair.flip_rate or 0), -abs(pair.mean_change)))),
@@ -295,8 +299,8 @@ def _example(asked: _Asked, i: int, id: int | None, values: Sequence[Any]) -> Fl
     found = asked.furthest
     return FlipExample(
         row=None if id is None else Count(id),
-        before=text(asked.rows[asked.options.attribute].iloc[i]) or "",
-        after=text(values[found.to[i]]) or "",
+        before=asked.text(asked.rows[asked.options.attribute].iloc[i]),
+        after=asked.text(values[found.to[i]]),
         decision_before=asked.decide.word(int(asked.decision[i])),
         decision_after=asked.decide.word(int(found.decision[i])),
         score_before=float(asked.score[i]),

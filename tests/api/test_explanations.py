@@ -136,6 +136,12 @@ async def test_the_same_key_is_one_explanation_and_another_question_a_conflict(a
         ("SHAP", {"rows": [0], "maxFeatures": 51}, "input.options.maxFeatures", "must lie in [1, 50]"),
         ("SHAP", {"values": [{"feature": "agee", "value": "1"}]}, "input.options.values.0.feature", "'age'"),
         (
+            "LIME",
+            {"values": [{"feature": "age", "value": "old"}]},
+            "input.options.values.0.value",
+            "got 'old'",
+        ),
+        (
             "SHAP",
             {"rows": [0], "explainedClass": "maybe"},
             "input.options.explainedClass",
@@ -157,9 +163,9 @@ async def test_what_could_only_fail_later_is_refused_at_once(api, url, people, k
 
 
 async def test_what_only_the_job_can_see_fails_it_in_words(explain):
-    found = await explain("LIME", values=[{"feature": "age", "value": "old"}])
+    found = await explain("COUNTERFACTUAL", rows=[0], changes=[{"feature": "shoe size"}])
     assert found["status"] == "FAILED"
-    assert "is a number for this model, got 'old'" in found["error"]
+    assert "the model does not look at 'shoe size'" in found["error"]
 
 
 async def test_a_model_without_a_file_cannot_be_asked(api, url, people):

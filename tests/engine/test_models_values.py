@@ -12,7 +12,9 @@ from sklearn.pipeline import make_pipeline
 
 from engine.errors import InvalidInput
 from engine.explanations.asking import ask
+from engine.explanations.between_groups import ask_flips
 from engine.explanations.options import AllowedChange, ExplanationKind, ExplanationOptions
+from engine.fairness.flip_report import FlipOptions
 from engine.models.matching import fit
 from engine.models.prediction import FeatureValue, GivenRow, Predicted, noted
 from engine.models.rows import frame, given
@@ -98,6 +100,9 @@ def test_a_truth_value_is_shown_in_explanations_as_its_table_shows_it(parts, tmp
         points = ask(silent, scorer, parts, ExplanationKind.GLOBAL, ExplanationOptions()).report().dependence
         owner = next(each for each in points if each.feature == "owner")
         assert {(point.low, point.high) for point in owner.points} == {("false", "false"), ("true", "true")}
+    flipped = ask_flips(silent, encoded, parts, FlipOptions(attribute="owner"))
+    assert [(each.group, each.value) for each in flipped.values] == [("false", "false"), ("true", "true")]
+    assert flipped.flipped and {flipped.examples[0].before, flipped.examples[0].after} == {"false", "true"}
     wrong = ExplanationOptions(rows=(0,), changes=(AllowedChange(feature="owner", categories=("ja",)),))
     with pytest.raises(InvalidInput, match="'owner' holds true and false alone"):
         ask(silent, encoded, parts, ExplanationKind.COUNTERFACTUAL, wrong)
