@@ -76,7 +76,8 @@ class ExplanationOptions:
     """Which rows, against which background, how thoroughly."""
 
     rows: Sequence[Count] = ()
-    """Places of rows in the dataset, from 0; for kinds that explain single rows."""
+    """Places of rows in the dataset, from 0 (`AlikePair.rows` of a bias report counts from 1); for kinds that explain
+    single rows."""
     values: Sequence[FeatureValue] = ()
     """One row that is given by its values instead."""
     max_features: int = 10

@@ -63,7 +63,7 @@ class RowExplanation:
     """One row, its answer, and what made it."""
 
     row: Count | None
-    """Place in the dataset; null for a row that was given by values."""
+    """Place in the dataset, from 0; null for a row that was given by values."""
     prediction: float
     """The score that is explained: of the class, or the predicted value."""
     predicted: str

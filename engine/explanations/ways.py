@@ -90,6 +90,7 @@ class Structured:
 
     def __init__(
         self,
+        case: Case,
         inside: Inside,
         values: "Callable[[Numbers], Numbers]",
         base: Numbers,
@@ -99,7 +100,9 @@ class Structured:
         self._values = values
         self._base = base
         self._pairs = pairs
-        self.unit = inside.core.link.unit
+        link = inside.core.link
+        scores = link is Link.IDENTITY and case.scorer.signature.classes  # as a forest of several classes has them
+        self.unit = SCORES if scores else link.unit
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
         encoded = self._inside.encode(rows)
@@ -184,7 +187,7 @@ def _linear(case: Case) -> Explainer | str:
     def pairs(encoded: Numbers, chosen: Sequence[int]) -> Numbers:
         return np.zeros((len(encoded), comb(len(chosen), 2), len(core.intercept)))
 
-    return Structured(inside, values, core.margins(background).mean(axis=0), pairs)
+    return Structured(case, inside, values, core.margins(background).mean(axis=0), pairs)
 
 
 def _leaf_tables(case: Case) -> Explainer | str:
@@ -222,7 +225,7 @@ def _trees(
         unused = len(case.names) - found.shape[1]  # features behind the last one that the trees look at
         return np.pad(found, ((0, 0), (0, unused), (0, 0)))
 
-    return Structured(inside, values, of.base, of.interactions)
+    return Structured(case, inside, values, of.base, of.interactions)
 
 
 class OfTrees(Protocol):
@@ -242,9 +245,14 @@ class OfTrees(Protocol):
         ...
 
 
+def _no_paths(case: Case) -> str:
+    """Why a method that only asks has no path-dependent values; of trees their own methods have said why they have none."""
+    return "" if case.inside is not None and isinstance(case.inside.core, Ensemble) else NO_PATHS
+
+
 def _enumeration(case: Case) -> Explainer | str:
     if case.by_paths:
-        return NO_PATHS
+        return _no_paths(case)
     features = len(case.names)
     if features > enumeration.MOST_FEATURES:
         return f"With {features} features there are too many coalitions to try them all."
@@ -256,7 +264,7 @@ def _enumeration(case: Case) -> Explainer | str:
 
 def _sampled(case: Case) -> Explainer | str:
     if case.by_paths:
-        return NO_PATHS
+        return _no_paths(case)
     pairs = sampling.pairs_for(case.options.budget, len(case.names), len(case.background))
     generator = np.random.default_rng(case.options.seed)
 

@@ -139,7 +139,7 @@ class AlikePair:
     """Two rows that are alike and have outcomes further apart than their distance allows."""
 
     rows: tuple[Count, Count]
-    """Where they stand in the file, from 1 on; what they hold is not repeated here."""
+    """Where they stand in the file, from 1 on (explanations count rows from 0); what they hold is not repeated here."""
     distance: float
     """Euclidean, between features in standard deviations."""
     difference: float

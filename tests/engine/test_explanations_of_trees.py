@@ -1,9 +1,12 @@
 """Which method a model of trees gets, and that what stands in for leaf tables gives the same values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from engine.errors import InvalidInput
 from engine.explanations import leaf_tables, tree_shap
 from engine.explanations.explain import explain
 from engine.explanations.leaf_tables import LeafTables
@@ -103,3 +106,20 @@ def test_a_feature_that_no_tree_looks_at_has_no_part() -> None:
     report = explain(ExplanationKind.SHAP, case(scorer, ROWS, BACKGROUND))
     found = {each.feature: each.attribution for each in report.rows[0].attributions}
     assert (found["c"], found["d"]) == (0, 0)
+
+
+def test_what_a_forest_of_three_classes_gives_is_a_probability_and_of_a_regression_a_value() -> None:
+    forest = numeric(3, margins=3)
+    for kind in (ExplanationKind.SHAP, ExplanationKind.GLOBAL):
+        report = explain(kind, case(model(forest, ("low", "mid", "high")), ROWS, BACKGROUND))
+        assert (report.method, report.unit) == (ExplanationMethod.TREE_LEAF_TABLES, "probability")
+    assert explain(ExplanationKind.SHAP, case(model(numeric(3)), ROWS, BACKGROUND)).unit == "value of the model"
+
+
+def test_trees_whose_file_counts_no_rows_say_one_thing_of_path_dependent_values() -> None:
+    core = numeric(4)
+    trees = tuple(replace(tree, cover=np.full_like(tree.cover, np.nan)) for tree in core.trees)
+    options = ExplanationOptions(perturbation=Perturbation.PATH_DEPENDENT)
+    with pytest.raises(InvalidInput) as refused:
+        explain(ExplanationKind.SHAP, case(model(replace(core, trees=trees)), ROWS, BACKGROUND, options))
+    assert str(refused.value) == "The file does not say how many training rows took each branch."
