@@ -22,7 +22,6 @@ OPTIONS = {
     "explained_class": "--class",
     "background_rows": "--background",
     "sample_rows": "--sample",
-    "wanted_low": "--wanted-low",
 }
 
 

@@ -118,6 +118,11 @@ def _said(error: EngineError | OSError, options: Mapping[str, str]) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     if isinstance(error, InvalidInput) and error.at:
-        field = str(error.at[0])
-        return f"{options.get(field, '--' + field.replace('_', '-'))}: {error}"
+        option = _option(str(error.at[0]), options)
+        said = error.worded(lambda name: _option(name, options))
+        return said if said.startswith(option) else f"{option}: {said}"
     return str(error)
+
+
+def _option(field: str, options: Mapping[str, str]) -> str:
+    return options.get(field, f"--{field.replace('_', '-')}")

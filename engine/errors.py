@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LONGEST_QUOTE = 100
@@ -22,15 +22,30 @@ class InvalidInput(EngineError):
     """The input breaks the contract of the function it was given to.
 
     `at` names the offending part as a path of Python names and list indexes, such as
-    ("thresholds", 2, "limit"); the API turns it into the path of the argument.
+    ("thresholds", 2, "limit"); the API turns it into the path of the argument. `named` are other arguments that the
+    message names.
     """
 
-    def __init__(self, message: str, *, at: tuple[str | int, ...] = ()) -> None:
+    def __init__(self, message: str, *, at: tuple[str | int, ...] = (), named: tuple[str, ...] = ()) -> None:
         super().__init__(cut(message))
         self.at = at
+        self.named = named
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _invalid, (str(self), self.at)  # keeps `at` on the way out of a child process
+        return _invalid, (str(self), self.at, self.named)  # keeps both on the way out of a child process
+
+    def worded(self, spelt: Callable[[str], str]) -> str:
+        """The message with arguments of two words or more as the asker spells them: `sampleRows`, or `--sample`."""
+        names = [re.escape(name) for name in (*self.at, *self.named) if isinstance(name, str) and "_" in name]
+        if not names:
+            return str(self)
+        return re.sub(rf"\b({'|'.join(names)})\b", lambda found: spelt(found[0]), str(self))
+
+
+def camel(name: str) -> str:
+    """An argument as the API spells it."""
+    first, *others = name.split("_")
+    return first + "".join(each.capitalize() for each in others)
 
 
 @contextmanager
@@ -39,7 +54,7 @@ def within(*at: str | int) -> Iterator[None]:
     try:
         yield
     except InvalidInput as error:
-        raise InvalidInput(str(error), at=(*at, *error.at)) from None
+        raise InvalidInput(str(error), at=(*at, *error.at), named=error.named) from None
 
 
 def refuse_outside(name: str, value: float, low: float, high: float) -> None:
@@ -57,5 +72,5 @@ def cut(message: str) -> str:
     return _LONG_QUOTE.sub(r"\1\2…\1", message)
 
 
-def _invalid(message: str, at: tuple[str | int, ...]) -> InvalidInput:
-    return InvalidInput(message, at=at)
+def _invalid(message: str, at: tuple[str | int, ...], named: tuple[str, ...] = ()) -> InvalidInput:
+    return InvalidInput(message, at=at, named=named)

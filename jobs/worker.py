@@ -21,7 +21,7 @@ from procrastinate.jobs import Job
 
 from db.session import AWAY, Database, Scope, away
 from db.tables import Subject
-from engine.errors import EngineError
+from engine.errors import EngineError, InvalidInput, camel
 from jobs.attempt import Attempt, Busy, Lost, claim
 from jobs.children import ChildFailed, Crashed, Killed
 from jobs.reaper import reaping
@@ -119,7 +119,8 @@ class Worker:
         except Lost:
             raise
         except (EngineError, ChildFailed) as error:
-            await attempt.fail(str(error))
+            said = error.worded(camel) if isinstance(error, InvalidInput) else str(error)
+            await attempt.fail(said)
         except Killed as error:
             if not await attempt.died(str(error)):
                 raise

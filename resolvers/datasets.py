@@ -100,5 +100,6 @@ async def archive(info: Info, id: ID, archived: bool = True) -> t.Dataset:
 
 
 async def delete(info: Info, id: ID) -> Removal:
-    """Delete a dataset and its rows; one that analyses or explanations refer to is archived instead."""
+    """Delete a dataset and its rows; one that analyses, explanations or mitigations
+    refer to is archived instead."""
     return await remove(info.context, t.Dataset, id)

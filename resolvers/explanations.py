@@ -15,10 +15,11 @@ from db.owned import one
 from engine.errors import InvalidInput, within
 from engine.explanations.gap_report import FeatureGap
 from engine.explanations.options import ExplanationKind, ExplanationOptions
+from engine.explanations.questions import check
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
+from engine.models.matching import NUMBERS
 from engine.models.signature import Signature
-from engine.models.values import refuse
-from engine.tables import TableProfile
+from engine.tables import ColumnType, TableProfile
 from engine.tables.names import no_column
 from resolvers import asking, work
 from resolvers.context import Info
@@ -26,7 +27,7 @@ from resolvers.ids import key
 from resolvers.lists import page
 from resolvers.paging import USUAL_PAGE, Page, Slice
 from resolvers.removal import Removal
-from resolvers.scoring import signature_of
+from resolvers.scoring import refuse_misfit, signature_of
 
 Told = TypeVar("Told")
 
@@ -232,16 +233,17 @@ def _check(signature: Signature, dataset: t.Dataset, row: t.Explanation) -> None
     """Refuse now, in words, what could only fail later."""
     if dataset.status is not t.Status.COMPLETED or dataset.profile is None:
         raise Conflict(f"the dataset is {dataset.status}, an explanation needs one that is completed")
+    profile, options = dataset.profile, row.options
     with within("options"):
-        row.options.check(row.kind)
-        _check_names(signature, dataset.profile, row.options)
-    columns = [column.name for column in dataset.profile.columns]
-    for name in signature.names:
-        if name not in columns:
-            raise no_column(name, columns, ("dataset_id",))
+        options.check(row.kind)
+        numbers = {each.name: each.type in NUMBERS for each in profile.columns}
+        truths = {each.name for each in profile.columns if each.type is ColumnType.BOOLEAN}
+        check(row.kind, options, signature, numbers, truths)
+        _check_dataset(profile, options)
+    refuse_misfit(signature, profile)
 
 
-def _check_names(signature: Signature, profile: TableProfile, options: ExplanationOptions) -> None:
+def _check_dataset(profile: TableProfile, options: ExplanationOptions) -> None:
     columns = [column.name for column in profile.columns]
     for at in ("label", "attribute"):
         named = getattr(options, at)
@@ -253,14 +255,3 @@ def _check_names(signature: Signature, profile: TableProfile, options: Explanati
             f"the dataset has {profile.rows:,} rows, counted from 0, and no row {options.rows[beyond]}",
             at=("rows", beyond),
         )
-    features = {feature.name: feature for feature in signature.features}
-    for i, each in enumerate(options.values):
-        if each.feature not in features:
-            raise no_column(each.feature, list(features), ("values", i, "feature"), "model", "feature")
-        if each.value is not None:
-            refuse(signature, features[each.feature], each.value, ("values", i, "value"))
-    for name in ("explained_class", "wanted"):
-        asked = getattr(options, name)
-        if asked is not None and asked not in signature.classes:
-            known = ", ".join(map(repr, signature.classes[:20])) or "none, for it predicts a value"
-            raise InvalidInput(f"the model has no class {asked!r}; its classes are {known}", at=(name,))

@@ -162,7 +162,8 @@ async def archive(info: Info, id: ID, archived: bool = True) -> t.Model:
 
 
 async def delete(info: Info, id: ID) -> Removal:
-    """Delete a model with its file and its predictions; one that analyses or explanations refer to is archived instead."""
+    """Delete a model with its file and its predictions; one that analyses, explanations or mitigations
+    refer to is archived instead."""
     return await remove(info.context, t.Model, id)
 
 

@@ -22,7 +22,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from auth.errors import Forbidden, Unauthenticated
 from db.errors import Busy, Conflict, Full, Limited, NotFound
-from engine.errors import InvalidInput, cut
+from engine.errors import InvalidInput, camel, cut
 
 CODES: Mapping[type[BaseException], str] = MappingProxyType(
     {
@@ -64,9 +64,10 @@ class PublicErrors(MaskErrors):
             return self._masked(error, cause)
         extensions: dict[str, Any] = {"code": code}
         said = str(cause)
-        if isinstance(cause, InvalidInput) and cause.at:
-            extensions["argument"] = self._argument(error, cause.at)
-            said = _in_our_names(said, cause.at)
+        if isinstance(cause, InvalidInput):
+            said = cause.worded(camel)
+            if cause.at:
+                extensions["argument"] = self._argument(error, cause.at)
         return _coded(error, said, extensions)
 
     def _masked(self, error: GraphQLError, cause: BaseException) -> GraphQLError:
@@ -129,14 +130,6 @@ def _leading_to(name: str, fields: Mapping[str, Any], depth: int) -> tuple[str, 
             if found is not None:
                 return (key, *found)
     return None
-
-
-def _in_our_names(message: str, at: tuple[str | int, ...]) -> str:
-    """The message with the argument named as in the API: `modelId` for a `model_id` of Python."""
-    for name in at:
-        if isinstance(name, str):
-            message = re.sub(rf"\b{name}\b", to_camel_case(name), message)
-    return message
 
 
 def _coded(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.errors import InvalidInput
 from engine.models.scorer import Inside, Numbers, Scorer
 from engine.models.signature import Task
 from engine.models.values import truth
@@ -48,15 +47,10 @@ def chosen(scorer: Scorer, name: str | None) -> Answer | None:
         InvalidInput: the model has no such class.
     """
     signature = scorer.signature
-    if signature.task is Task.REGRESSION:
-        if name is not None:
-            raise InvalidInput(
-                f"this model predicts a value and has no classes, got the class {name!r}",
-                at=("explained_class",),
-            )
-        return Answer(place=0, name=None)
     if name is not None:
         return Answer(place=signature.place_of(name, ("explained_class",)), name=name)
+    if signature.task is Task.REGRESSION:
+        return Answer(place=0, name=None)
     if signature.task is Task.BINARY:
         return Answer(place=1, name=signature.classes[1])
     return None

@@ -1,4 +1,4 @@
-"""Measures of performance, each with how every row sways it. To add one: a name in performance.py, a row of MEASURES.
+"""Measures of performance, each with how every row sways it. To add one: a name and its tasks in performance.py, a row of MEASURES.
 
 The influence of a row is what a little more weight on it would do to the measure; the variance of a measure, or of a
 difference of two on the same rows, is that of its influences over the number of rows (Hampel, JASA 1974). For the area
@@ -39,35 +39,8 @@ class Measured:
 class Measure:
     """What of, and how."""
 
-    tasks: tuple[Task, ...]
     of: Callable[[Numbers, Numbers], Measured]
     """From the labels, as places of classes or as values, and the scores (rows, classes) or (rows, 1)."""
-
-
-CLASSES = (Task.BINARY, Task.MULTICLASS)
-USUAL: Mapping[Task, Performance] = MappingProxyType(
-    {
-        Task.BINARY: Performance.ROC_AUC,
-        Task.MULTICLASS: Performance.ACCURACY,
-        Task.REGRESSION: Performance.R2,
-    }
-)
-
-
-def checked(performance: Performance | None, task: Task) -> Performance:
-    """The measure that was asked for, or the usual one.
-
-    Raises:
-        InvalidInput: it is not one of such a model.
-    """
-    if performance is None:
-        return USUAL[task]
-    if task not in MEASURES[performance].tasks:
-        fitting = ", ".join(name for name, measure in MEASURES.items() if task in measure.tasks)
-        raise InvalidInput(
-            f"{performance} is no measure of a {task} model; these are: {fitting}", at=("performance",)
-        )
-    return performance
 
 
 def labels(column: "pd.Series[Any]", signature: Signature) -> tuple[Numbers, NDArray[np.bool_]]:
@@ -184,19 +157,18 @@ def _root_mean_square(truth: Numbers, scores: Numbers) -> Measured:
 
 MEASURES: Mapping[Performance, Measure] = MappingProxyType(
     {
-        Performance.ROC_AUC: Measure(tasks=(Task.BINARY,), of=_auc),
+        Performance.ROC_AUC: Measure(of=_auc),
         Performance.ACCURACY: Measure(
-            tasks=CLASSES, of=lambda truth, scores: _mean(_right(truth, scores).astype(np.float64))
+            of=lambda truth, scores: _mean(_right(truth, scores).astype(np.float64))
         ),
-        Performance.BALANCED_ACCURACY: Measure(tasks=CLASSES, of=_balanced),
-        Performance.F1: Measure(tasks=CLASSES, of=_f1),
-        Performance.LOG_LOSS: Measure(tasks=CLASSES, of=_log_loss),
-        Performance.BRIER: Measure(tasks=CLASSES, of=_brier),
-        Performance.R2: Measure(tasks=(Task.REGRESSION,), of=_r2),
+        Performance.BALANCED_ACCURACY: Measure(of=_balanced),
+        Performance.F1: Measure(of=_f1),
+        Performance.LOG_LOSS: Measure(of=_log_loss),
+        Performance.BRIER: Measure(of=_brier),
+        Performance.R2: Measure(of=_r2),
         Performance.MEAN_ABSOLUTE_ERROR: Measure(
-            tasks=(Task.REGRESSION,),
             of=lambda truth, scores: _mean(np.asarray(-np.abs(truth - scores[:, 0]), dtype=np.float64)),
         ),
-        Performance.ROOT_MEAN_SQUARED_ERROR: Measure(tasks=(Task.REGRESSION,), of=_root_mean_square),
+        Performance.ROOT_MEAN_SQUARED_ERROR: Measure(of=_root_mean_square),
     }
 )

@@ -162,7 +162,9 @@ class ExplanationOptions:
         for name in ("rows", "values"):
             if not kind.of_single_rows and getattr(self, name):
                 raise InvalidInput(
-                    f"{kind} looks at sample_rows of the dataset together and takes no {name}", at=(name,)
+                    f"{kind} looks at sample_rows of the dataset together and takes no {name}",
+                    at=(name,),
+                    named=("sample_rows",),
                 )
         if kind is ExplanationKind.GAP:
             self._check_gap()

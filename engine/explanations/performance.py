@@ -3,7 +3,12 @@
 This module is of the API too and knows nothing heavy; the formulas stand in `measures.py`.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+
+from engine.errors import InvalidInput
+from engine.models.signature import Task
 
 
 class Performance(StrEnum):
@@ -23,3 +28,43 @@ class Performance(StrEnum):
     R2 = "r2"
     MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
     ROOT_MEAN_SQUARED_ERROR = "root_mean_squared_error"
+
+
+CLASSES = (Task.BINARY, Task.MULTICLASS)
+USUAL: Mapping[Task, Performance] = MappingProxyType(
+    {
+        Task.BINARY: Performance.ROC_AUC,
+        Task.MULTICLASS: Performance.ACCURACY,
+        Task.REGRESSION: Performance.R2,
+    }
+)
+TASKS: Mapping[Performance, tuple[Task, ...]] = MappingProxyType(
+    {
+        Performance.ROC_AUC: (Task.BINARY,),
+        Performance.ACCURACY: CLASSES,
+        Performance.BALANCED_ACCURACY: CLASSES,
+        Performance.F1: CLASSES,
+        Performance.LOG_LOSS: CLASSES,
+        Performance.BRIER: CLASSES,
+        Performance.R2: (Task.REGRESSION,),
+        Performance.MEAN_ABSOLUTE_ERROR: (Task.REGRESSION,),
+        Performance.ROOT_MEAN_SQUARED_ERROR: (Task.REGRESSION,),
+    }
+)
+"""The models that each is a measure of."""
+
+
+def checked(performance: Performance | None, task: Task) -> Performance:
+    """The measure that was asked for, or the usual one.
+
+    Raises:
+        InvalidInput: it is not one of such a model.
+    """
+    if performance is None:
+        return USUAL[task]
+    if task not in TASKS[performance]:
+        fitting = ", ".join(name for name, tasks in TASKS.items() if task in tasks)
+        raise InvalidInput(
+            f"{performance} is no measure of a {task} model; these are: {fitting}", at=("performance",)
+        )
+    return performance

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 from engine.explanations.case import Case
-from engine.explanations.measures import MEASURES, Measured, checked, labels
+from engine.explanations.measures import MEASURES, Measured, labels
 from engine.explanations.mixing import BLOCK
 from engine.explanations.options import ExplanationKind
-from engine.explanations.performance import Performance
+from engine.explanations.performance import Performance, checked
 from engine.explanations.report import Explained, ExplanationMethod, Importance
 from engine.fairness.words import so_many
 from engine.models.scorer import Inside, Numbers
@@ -155,8 +155,6 @@ def _shuffles(case: Case) -> list[Shuffle]:
     for i, group in enumerate(case.options.groups):
         for j, name in enumerate(group.features):
             at = ("groups", i, "features", j)
-            if name not in case.names:
-                raise InvalidInput(f"the model does not look at {name!r}", at=at)
             if name in grouped:
                 raise InvalidInput(f"{name!r} is in two groups, {grouped[name]!r} and {group.name!r}", at=at)
             grouped[name] = group.name

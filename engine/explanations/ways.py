@@ -101,7 +101,9 @@ class Structured:
         self._base = base
         self._pairs = pairs
         link = inside.core.link
-        scores = link is Link.IDENTITY and case.scorer.signature.classes  # as a forest of several classes has them
+        scores = (
+            link is Link.IDENTITY and case.scorer.signature.classes
+        )  # as a forest of several classes has them
         self.unit = SCORES if scores else link.unit
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:

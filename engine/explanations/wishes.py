@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInput
 from engine.explanations.case import Case
 from engine.models.scorer import Numbers
 from engine.models.signature import Task
@@ -39,23 +38,10 @@ class Wish:
 
 
 def wish_of(case: Case, scores: Numbers) -> Wish:
-    """What is wanted for a row with these scores (classes,).
-
-    Raises:
-        InvalidInput: a class is wanted of a regression, a value of a classification, or nothing of a regression.
-    """
+    """What is wanted for a row with these scores (classes,), by options that `questions.check` has let pass."""
     options, signature = case.options, case.scorer.signature
     if signature.task is Task.REGRESSION:
-        if options.wanted is not None:
-            raise InvalidInput("this model predicts a value: give wanted_low or wanted_high", at=("wanted",))
-        if options.wanted_low is None and options.wanted_high is None:
-            raise InvalidInput(
-                "say which value is wanted of a regression: wanted_low, wanted_high or both",
-                at=("wanted_low",),
-            )
         return Wish(place=0, low=options.wanted_low, high=options.wanted_high, value=True)
-    if options.wanted_low is not None or options.wanted_high is not None:
-        raise InvalidInput("this model gives classes: say which one is wanted", at=("wanted_low",))
     if options.wanted is not None:
         return Wish(place=signature.place_of(options.wanted, ("wanted",)))
     return Wish(place=int(np.argsort(scores)[-2]))  # the next most likely one

@@ -95,6 +95,10 @@ class Signature:
         Raises:
             InvalidInput: the model has no such class.
         """
+        if self.task is Task.REGRESSION:
+            raise InvalidInput(
+                f"this model predicts a value and has no classes, got the class {name!r}", at=at
+            )
         if name not in self.classes:
             known = ", ".join(map(repr, self.classes[:SHOWN_CLASSES]))
             raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=at)

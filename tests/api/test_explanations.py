@@ -131,9 +131,15 @@ async def test_the_same_key_is_one_explanation_and_another_question_a_conflict(a
     ("kind", "options", "at", "said"),
     [
         ("SHAP", {}, "input.options.rows", "explains single rows"),
-        ("GLOBAL", {"rows": [1]}, "input.options.rows", "takes no rows"),
+        ("GLOBAL", {"rows": [1]}, "input.options.rows", "looks at sampleRows of the dataset together"),
+        (
+            "COUNTERFACTUAL",
+            {"rows": [0], "changes": [{"feature": "agee"}]},
+            "input.options.changes.0.feature",
+            "did you mean 'age'?",
+        ),
         ("SHAP", {"rows": [1, 360]}, "input.options.rows.1", "has 360 rows, counted from 0, and no row 360"),
-        ("SHAP", {"rows": [0], "maxFeatures": 51}, "input.options.maxFeatures", "must lie in [1, 50]"),
+        ("SHAP", {"rows": [0], "maxFeatures": 51}, "input.options.maxFeatures", "maxFeatures must lie in"),
         ("SHAP", {"values": [{"feature": "agee", "value": "1"}]}, "input.options.values.0.feature", "'age'"),
         (
             "LIME",
@@ -163,9 +169,9 @@ async def test_what_could_only_fail_later_is_refused_at_once(api, url, people, k
 
 
 async def test_what_only_the_job_can_see_fails_it_in_words(explain):
-    found = await explain("COUNTERFACTUAL", rows=[0], changes=[{"feature": "shoe size"}])
+    found = await explain("PERMUTATION", label="income")
     assert found["status"] == "FAILED"
-    assert "the model does not look at 'shoe size'" in found["error"]
+    assert "none of the model's classes" in found["error"]
 
 
 async def test_a_model_without_a_file_cannot_be_asked(api, url, people):
@@ -186,6 +192,7 @@ async def test_a_dataset_without_the_models_features_is_refused(api, url, people
     answer = await api("analyst", START, input=asked | {"kind": "GLOBAL"})
     assert answer.code == "BAD_INPUT"
     assert "no column 'age'" in answer.errors[0]["message"]
+    assert "more: ask modelFits)" in answer.errors[0]["message"]
 
 
 async def test_rows_come_in_pages(api, url, people):

@@ -59,7 +59,7 @@ def test_json_holds_the_whole_report(files):
         (["--kind", "permutation"], "--label: permutation importance needs the column"),
         (["--kind", "gap"], "--attribute: a gap needs the column with the groups"),
         (["--row", 1, "--class", "maybe"], "--class: the model has no class 'maybe'"),
-        (["--row", 1, "--top", 51], "--top: max_features must lie in [1, 50], got 51"),
+        (["--row", 1, "--top", 51], "--top must lie in [1, 50], got 51"),
     ],
 )
 def test_what_is_at_fault_is_one_line_and_exit_code_2(files, arguments, words):

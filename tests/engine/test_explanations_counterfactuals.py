@@ -10,6 +10,8 @@ from engine.errors import InvalidInput
 from engine.explanations.case import Case
 from engine.explanations.explain import explain
 from engine.explanations.options import AllowedChange, ExplanationKind, ExplanationOptions
+from engine.explanations.searching import most_calls
+from engine.values import Step
 from tests.scorers import Made, case
 
 NAMES = ["income", "debt", "job"]
@@ -123,12 +125,81 @@ def test_a_missing_value_may_be_filled_in() -> None:
     assert found.distance == 1
 
 
+def test_a_missing_value_is_left_alone_where_another_change_helps_unless_it_is_named() -> None:
+    row = pd.DataFrame({"income": [np.nan], "debt": [30], "job": ["clerk"]})
+
+    def either(rows: pd.DataFrame) -> np.ndarray:
+        known = (rows["income"].to_numpy(float) > 50) | (rows["debt"].to_numpy(float) < 10)
+        return known * 0.9
+
+    scorer = Made(function=either, names=NAMES, classes=["no", "yes"])
+    free = explain(ExplanationKind.COUNTERFACTUAL, asked(row, scorer)).counterfactuals
+    assert [[(c.feature, c.after) for c in each.changes] for each in free] == [[("debt", "9")]]
+    named = [AllowedChange(feature="income"), AllowedChange(feature="debt", low=20)]
+    bound = explain(ExplanationKind.COUNTERFACTUAL, asked(row, scorer, changes=named)).counterfactuals
+    assert [[(c.feature, c.before) for c in each.changes] for each in bound] == [[("income", None)]]
+
+
+def test_a_change_that_another_one_made_needless_is_dropped() -> None:
+    """Of the one row with a yes both changes are needed; once the debt is moved back to 9, the income is not."""
+
+    def window(rows: pd.DataFrame) -> np.ndarray:
+        debt, income = rows["debt"].to_numpy(float), rows["income"].to_numpy(float)
+        return ((debt < 10) & ((debt >= 5) | (income > 50))) * 0.9
+
+    background = pd.DataFrame(
+        {"income": [60.2] + [40.7, 40.1] * 10, "debt": [3] + [30, 31] * 10, "job": ["clerk"] * 21}
+    )
+    row = pd.DataFrame({"income": [40.7], "debt": [30], "job": ["clerk"]})
+    scorer = Made(function=window, names=NAMES, classes=["no", "yes"])
+    found = explain(ExplanationKind.COUNTERFACTUAL, case(scorer, row, background)).counterfactuals
+    assert [[(c.feature, c.after) for c in each.changes] for each in found] == [[("debt", "9")]]
+
+
+def test_some_tens_of_calls_answer_many_rows_in_the_columns_own_decimals() -> None:
+    background = BACKGROUND.assign(income=BACKGROUND["income"].round(2))
+    calls: list[int] = []
+    steps: list[Step] = []
+
+    def counted(rows: pd.DataFrame) -> np.ndarray:
+        calls.append(len(rows))
+        return granted(rows)
+
+    scorer = Made(function=counted, names=NAMES, classes=["no", "yes"])
+    rows = background.iloc[:40].reset_index(drop=True)
+    just_below = rows["debt"] + np.where(rows["job"] == "nurse", 24.99, 39.99)
+    rows["income"] = np.where(rows.index < 20, just_below, rows["income"])
+    question = replace(case(scorer, rows, background), tell=steps.append)
+    report = explain(ExplanationKind.COUNTERFACTUAL, question)
+    assert len(calls) <= 2 + most_calls() < 60
+    assert report.evaluations == sum(calls)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert len(set(fractions)) > 10
+    before = granted(rows) < 0.5
+    assert {each.row for each in report.counterfactuals} >= set(np.flatnonzero(before))
+    sets = [(each.row, frozenset(c.feature for c in each.changes)) for each in report.counterfactuals]
+    assert len(sets) == len(set(sets))
+    for each in report.counterfactuals:
+        changed = rows.iloc[[each.row]].astype({"debt": float})
+        for change in each.changes:
+            assert change.after != change.before
+            number = change.feature != "job"
+            changed[change.feature] = float(change.after) if number else change.after
+            assert not number or float(change.after) == round(float(change.after), 2)
+        assert (granted(changed)[0] >= 0.5) == before[each.row]
+    nearest = {each.row: each for each in reversed(report.counterfactuals)}
+    assert all(
+        nearest[place].distance < 0.2 for place in range(20)
+    )  # an income of 0.01 more, or a debt of 1 less
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"wanted": "maybe"}, "no class 'maybe'"),
         ({"wanted_low": 1.0}, "gives classes"),
-        ({"changes": [AllowedChange(feature="age")]}, "does not look at 'age'"),
+        ({"changes": [AllowedChange(feature="age")]}, "no feature 'age'"),
         ({"changes": [AllowedChange(feature="job", low=1)]}, "is no number"),
         ({"changes": [AllowedChange(feature="debt", categories=["1"])]}, "is a number"),
         ({"changes": [AllowedChange(feature="debt", low=2, high=1)]}, "may not lie above"),

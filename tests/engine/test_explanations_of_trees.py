@@ -113,7 +113,9 @@ def test_what_a_forest_of_three_classes_gives_is_a_probability_and_of_a_regressi
     for kind in (ExplanationKind.SHAP, ExplanationKind.GLOBAL):
         report = explain(kind, case(model(forest, ("low", "mid", "high")), ROWS, BACKGROUND))
         assert (report.method, report.unit) == (ExplanationMethod.TREE_LEAF_TABLES, "probability")
-    assert explain(ExplanationKind.SHAP, case(model(numeric(3)), ROWS, BACKGROUND)).unit == "value of the model"
+    assert (
+        explain(ExplanationKind.SHAP, case(model(numeric(3)), ROWS, BACKGROUND)).unit == "value of the model"
+    )
 
 
 def test_trees_whose_file_counts_no_rows_say_one_thing_of_path_dependent_values() -> None:

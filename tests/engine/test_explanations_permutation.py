@@ -156,7 +156,7 @@ def test_one_label_leaves_nothing_to_measure_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"groups": [FeatureGroup(name="g", features=["z"])]}, "does not look at 'z'"),
+        ({"groups": [FeatureGroup(name="g", features=["z"])]}, "no feature 'z'"),
         ({"groups": [FeatureGroup(name="a", features=["b"])]}, "both called 'a'"),
         (
             {"groups": [FeatureGroup(name="g", features=["a"]), FeatureGroup(name="h", features=["a"])]},
