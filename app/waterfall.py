@@ -1,5 +1,8 @@
 """An explanation as a person reads it in a terminal: a waterfall for each row, bars for features that matter."""
 
+from collections.abc import Sequence
+from math import floor, log10
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +26,8 @@ BAR = 30
 """Characters of the longest bar."""
 MOST_ROWS = 10
 MOST_PAIRS = 3
+RIGHT, LEFT = "█", "░"
+"""Of bars up and down, which can be told apart without colours too."""
 UP, DOWN = "red", "blue"
 """As shap's pictures have it: what moves the answer up, and what moves it down."""
 
@@ -47,12 +52,12 @@ def show(report: Explained, name: str, console: Console) -> None:
     for pair in (report.interactions or ())[:MOST_PAIRS]:
         if pair.strength:
             console.print(_together(pair))
-    for found in report.counterfactuals:
-        console.print(_changes(found))
+    if report.counterfactuals:
+        console.print(_changes(report.counterfactuals))
     for each in report.agreement:
         console.print(_agreed(each))
-    for line in _basis(report):
-        console.print(f"[dim]{plain(line)}[/]", soft_wrap=True)
+    for line in [*map(plain, report.notes), *(f"[dim]{plain(line)}[/]" for line in _basis(report))]:
+        console.print(line, soft_wrap=True)
 
 
 def _waterfall(row: RowExplanation, report: Explained) -> Table:
@@ -64,16 +69,17 @@ def _waterfall(row: RowExplanation, report: Explained) -> Table:
     table.add_column("feature")
     table.add_column(report.unit, justify="right")
     table.add_column("")
-    table.add_row("intercept" if lime else "mean of the background", number(row.base))
     largest = max((abs(each.attribution) for each in row.attributions), default=0.0)
+    shown = _decimals(largest)
+    table.add_row("intercept" if lime else "mean of the background", f"{row.base:.{shown}f}")
     for each in row.attributions:
         value = "missing" if each.value is None else each.value
         said = each.condition or f"{each.feature} = {value}"
-        sure = "" if not each.standard_error else f" ± {number(each.standard_error)}"
-        table.add_row(plain(said), f"{each.attribution:+.3g}{sure}", _bar(each.attribution, largest))
+        sure = "" if not each.standard_error else f" ± {each.standard_error:.{shown}f}"
+        table.add_row(plain(said), f"{each.attribution:+.{shown}f}{sure}", _bar(each.attribution, largest))
     if row.others:
-        table.add_row("all others", f"{row.others:+.3g}", _bar(row.others, largest))
-    table.add_row("local model" if lime else "this row", number(row.output))
+        table.add_row("all others", f"{row.others:+.{shown}f}", _bar(row.others, largest))
+    table.add_row("local model" if lime else "this row", f"{row.output:.{shown}f}")
     if row.fidelity is not None:
         table.caption = f"fidelity R2 {number(row.fidelity)}, stability {row.stability:.0%}"
     return table
@@ -87,7 +93,9 @@ def _bars(report: Explained) -> Table:
     table.add_column("")
     largest = max((abs(each.importance or 0.0) for each in report.importances), default=0.0)
     for each in report.importances:
-        table.add_row(plain(each.feature), _sure(each), _bar(each.importance or 0.0, largest))
+        table.add_row(
+            plain(each.feature), _sure(each, _decimals(largest)), _bar(each.importance or 0.0, largest)
+        )
     return table
 
 
@@ -97,25 +105,31 @@ def _gap(gap: GroupGap, unit: str) -> Table:
     table.add_column(plain(f"{gap.group} minus {gap.reference}, {unit}"), justify="right")
     table.add_column("")
     largest = max((abs(each.difference) for each in gap.features), default=0.0)
+    shown = _decimals(largest)
     for each in gap.features:
-        bar = _bar(each.difference, largest)
-        table.add_row(plain(each.feature), _with_ends(f"{each.difference:+.3g}", each.interval), bar)
+        said = _with_ends(f"{each.difference:+.{shown}f}", each.interval, shown)
+        table.add_row(plain(each.feature), said, _bar(each.difference, largest))
     if gap.others:
-        table.add_row("all others", f"{gap.others:+.3g}", _bar(gap.others, largest))
-    table.add_row("the gap", _with_ends(f"{gap.difference:+.3g}", gap.interval))
+        table.add_row("all others", f"{gap.others:+.{shown}f}", _bar(gap.others, largest))
+    table.add_row("the gap", _with_ends(f"{gap.difference:+.{shown}f}", gap.interval, shown))
     return table
 
 
-def _with_ends(value: str, interval: Interval | None) -> str:
+def _with_ends(value: str, interval: Interval | None, shown: int) -> str:
     if interval is None:
         return value
-    return plain(f"{value} [{number(interval.low)}, {number(interval.high)}]")
+    return plain(f"{value} [{interval.low:.{shown}f}, {interval.high:.{shown}f}]")
 
 
-def _sure(each: Importance) -> str:
+def _sure(each: Importance, shown: int) -> str:
     if each.importance is None:
         return plain(each.reason or "undefined")
-    return _with_ends(number(each.importance), each.interval)
+    return _with_ends(f"{each.importance:.{shown}f}", each.interval, shown)
+
+
+def _decimals(largest: float) -> int:
+    """For all numbers of a table, so that they stand below each other: four digits of the largest."""
+    return min(9, max(0, 3 - floor(log10(largest)))) if largest else 2
 
 
 def _together(pair: Interaction) -> str:
@@ -124,15 +138,24 @@ def _together(pair: Interaction) -> str:
     )
 
 
-def _changes(found: Counterfactual) -> str:
-    where = "given row" if found.row is None else f"row {found.row:,}"
-    changes = ", ".join(
-        f"{each.feature}: {'missing' if each.before is None else each.before} -> {each.after}"
-        for each in found.changes
-    )
-    return plain(
-        f"  {where} -> {found.predicted!r} ({number(found.prediction)}) if {changes}; distance {number(found.distance)}"
-    )
+def _changes(found: Sequence[Counterfactual]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("row", "answer", "score", "if"):
+        table.add_column(name, justify="right" if name in ("row", "score") else "left")
+    table.add_column("distance", justify="right")
+    for each in found:
+        changes = ", ".join(
+            f"{one.feature}: {'missing' if one.before is None else one.before} -> {one.after}"
+            for one in each.changes
+        )
+        table.add_row(
+            "given" if each.row is None else f"{each.row:,}",
+            plain(each.predicted),
+            number(each.prediction),
+            plain(changes),
+            f"{each.distance:.3f}",
+        )
+    return table
 
 
 def _agreed(pair: Agreement) -> str:
@@ -143,7 +166,7 @@ def _agreed(pair: Agreement) -> str:
 
 def _bar(value: float, largest: float) -> Text:
     length = round(BAR * abs(value) / largest) if largest else 0
-    return Text("█" * length, style=UP if value > 0 else DOWN)
+    return Text((RIGHT if value > 0 else LEFT) * length, style=UP if value > 0 else DOWN)
 
 
 def _basis(report: Explained) -> list[str]:
@@ -157,4 +180,4 @@ def _basis(report: Explained) -> list[str]:
     checks = "" if error is None else f"; additivity error at most {error:.1g}"
     asked = f"; the model was asked {report.evaluations:,} times" if report.evaluations else ""
     lines.append(f"{plural(report.rows_used, 'row')} in {report.seconds:.2g} s{asked}{checks}")
-    return [*lines, *report.notes]
+    return lines

@@ -51,6 +51,7 @@ _PRELOAD = [
     "pandas",  # pyarrow asks for it at its first conversion: half a second in every child
     "pyarrow.dataset",
     "pyarrow.parquet",
+    "engine.explanations.leaf_tables",
     "engine.fairness.analysis",
     "engine.tables.ingest",
     "jobs.tasks",

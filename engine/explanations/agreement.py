@@ -7,7 +7,7 @@ with the mean absolute Shapley values. Source of the measures: Krishna et al., T
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from engine.explanations import permutation
 from engine.explanations.case import Case
@@ -100,10 +100,10 @@ def _compared(first: Numbers, second: Numbers, most: int, *, signed: bool) -> _C
 
 
 def _spearman(first: Numbers, second: Numbers) -> float | None:
-    ranks = [rankdata(values) for values in (first, second)]
+    ranks = [pd.Series(values).rank().to_numpy(np.float64) for values in (first, second)]
     if any(each.std() == 0 for each in ranks):
         return None
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _mean(first: ExplanationKind, second: ExplanationKind, pairs: list[_Compared]) -> Agreement:

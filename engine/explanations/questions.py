@@ -17,7 +17,12 @@ from engine.models.signature import FeatureType, ModelFormat, Signature, Task
 from engine.models.values import number, refuse, truth
 from engine.tables.names import no_column, short
 
-OF_SHAPLEY = (ExplanationKind.SHAP, ExplanationKind.GLOBAL, ExplanationKind.AGREEMENT)
+OF_SHAPLEY = (
+    ExplanationKind.SHAP,
+    ExplanationKind.GLOBAL,
+    ExplanationKind.AGREEMENT,
+    ExplanationKind.GAP,
+)
 WITHOUT_COUNTS = {
     ModelFormat.ONNX: "an ONNX file does not say how many training rows took each branch of a tree, which path-dependent"
     " values need",

@@ -13,7 +13,6 @@ from engine.errors import InvalidInput
 from engine.explanations import enumeration, linear, sampling
 from engine.explanations.answers import Answer
 from engine.explanations.case import Case
-from engine.explanations.leaf_tables import DoesNotFit, LeafTables
 from engine.explanations.mixing import Mixer
 from engine.explanations.report import ExplanationMethod
 from engine.models.ensemble import Ensemble, Link
@@ -194,6 +193,11 @@ def _linear(case: Case) -> Explainer | str:
 
 def _leaf_tables(case: Case) -> Explainer | str:
     def made(core: Ensemble, players: Players, background: Numbers | None) -> OfTrees | str:
+        from engine.explanations.leaf_tables import (  # noqa: PLC0415  # its loops take seconds to load
+            DoesNotFit,
+            LeafTables,
+        )
+
         try:
             return LeafTables.built(core, players, background)
         except DoesNotFit as reason:
@@ -203,9 +207,9 @@ def _leaf_tables(case: Case) -> Explainer | str:
 
 
 def _tree_shap(case: Case) -> Explainer | str:
-    from engine.explanations import tree_shap  # noqa: PLC0415  # shap takes seconds to load, and is rarely needed
-
     def made(core: Ensemble, players: Players, background: Numbers | None) -> OfTrees | str:
+        from engine.explanations import tree_shap  # noqa: PLC0415  # shap takes seconds to load, and is rarely needed
+
         reason = tree_shap.why_not(core, path_dependent=background is None)
         return tree_shap.TreeShap(core, players, background) if reason is None else reason
 

@@ -1,12 +1,25 @@
 """`fairmind explain` as a person uses it: a waterfall, JSON, and one line for what is at fault."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import app.cli
+from app.waterfall import show
+from engine.explanations.options import ExplanationKind
+from engine.explanations.report import (
+    Attribution,
+    ChangedValue,
+    Counterfactual,
+    Explained,
+    ExplanationMethod,
+    RowExplanation,
+)
+from engine.values import Count
 from tests import models
 
 
@@ -72,3 +85,51 @@ def test_a_table_in_place_of_a_model_is_named(files):
     said = explain(files[1], files[1])
     assert said.exit_code == 2
     assert "upload it as a dataset" in said.stderr
+
+
+def test_without_colours_bars_have_a_direction_numbers_stand_in_line_and_notes_above_the_footer():
+    def attribution(feature: str, value: float) -> Attribution:
+        return Attribution(feature=feature, value="1", attribution=value)
+
+    row = RowExplanation(
+        row=Count(4),
+        prediction=0.7,
+        predicted="yes",
+        output=1.0,
+        base=0.25,
+        attributions=(attribution("income", 1.2345), attribution("age", -0.5), attribution("debt", 0.01)),
+        others=0.0,
+    )
+    change = Counterfactual(
+        row=Count(4),
+        changes=(ChangedValue(feature="age", before="40", after="41"),),
+        prediction=0.5,
+        predicted="no",
+        distance=0.25,
+    )
+    report = Explained(
+        kind=ExplanationKind.SHAP,
+        method=ExplanationMethod.LINEAR,
+        exact=True,
+        why="A sum.",
+        summary="Said.",
+        unit="log-odds",
+        explained_class="yes",
+        perturbation=None,
+        background=None,
+        rows_used=Count(1),
+        seconds=1.0,
+        evaluations=Count(0),
+        counterfactuals=(change,),
+        notes=("Something was left out.",),
+        rows=(row,),
+    )
+    printed = StringIO()
+    show(report, "loans.skops", Console(file=printed, width=120))
+    lines = {line.split()[0]: line for line in printed.getvalue().splitlines() if line.split()}
+    assert ("█" in lines["income"], "░" in lines["income"]) == (True, False)
+    assert ("█" in lines["age"], "░" in lines["age"]) == (False, True)
+    assert [lines[name].split()[3] for name in ("income", "age", "debt")] == ["+1.234", "-0.500", "+0.010"]
+    assert (lines["mean"].split()[-1], lines["this"].split()[-1]) == ("0.250", "1.000")
+    assert lines["row"].split() == ["row", "answer", "score", "if", "distance"]
+    assert list(lines)[-3:] == ["Something", "linear", "1"]
