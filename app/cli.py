@@ -14,10 +14,10 @@ from rich.markup import escape
 
 import app.audit
 import app.explain
+from jobs.confinement import hide
 
 cli = typer.Typer(
     name="fairmind",
-    help="An open server for AI governance: is a model fair, why does it decide so, does it still behave?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -26,6 +26,12 @@ console = Console(stderr=True)
 
 FRAME_BYTES = 64 * 1024
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
+
+
+@cli.callback()
+def hidden() -> None:
+    """An open server for AI governance: is a model fair, why does it decide so, does it still behave?"""
+    hide()  # of servers and workers: their environment holds what opens the database
 
 
 @cli.command()

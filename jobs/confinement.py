@@ -12,7 +12,7 @@ import platform
 import resource
 import struct
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import EngineError
@@ -65,6 +65,8 @@ _REFUSED: Mapping[str, tuple[int | None, int | None]] = {
     "setrlimit": (160, 164),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
     "userfaultfd": (323, 282),
     "unshare": (272, 97),
     "setns": (308, 268),
@@ -102,21 +104,54 @@ class _Machine:
     kill: int
     tgkill: int
     prlimit: int
+    fcntl: int
+    ioctl: int
+    capset: int
 
 
 _MACHINES: Mapping[str, _Machine] = {
-    "x86_64": _Machine(column=0, audit=0xC000003E, seccomp=317, clone=56, kill=62, tgkill=234, prlimit=302),
+    "x86_64": _Machine(
+        column=0,
+        audit=0xC000003E,
+        seccomp=317,
+        clone=56,
+        kill=62,
+        tgkill=234,
+        prlimit=302,
+        fcntl=72,
+        ioctl=16,
+        capset=126,
+    ),
     "aarch64": _Machine(
-        column=1, audit=0xC00000B7, seccomp=277, clone=220, kill=129, tgkill=131, prlimit=261
+        column=1,
+        audit=0xC00000B7,
+        seccomp=277,
+        clone=220,
+        kill=129,
+        tgkill=131,
+        prlimit=261,
+        fcntl=25,
+        ioctl=29,
+        capset=91,
     ),
 }
 _CLONE3 = 435
 _X32 = 0x4000_0000
 """Numbers from here on are a second set of calls on x86-64."""
 _CLONE_THREAD = 0x1_0000
-_PR_SET_NO_NEW_PRIVS, _SET_MODE_FILTER, _TSYNC = 38, 1, 1
+_SIGNAL_BY_FCNTL = (8, 10, 15)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX: whom a descriptor that is ready signals, and how."""
+_SIGNAL_BY_IOCTL = (0x5452, 0x8901, 0x8902)
+"""FIOASYNC, FIOSETOWN, SIOCSPGRP: the same."""
+_INTERNET = (2, 10)
+"""AF_INET, AF_INET6."""
+_STREAM_OR_DATAGRAM = (1, 2)
+_KIND = 0xF
+"""Of what kind a socket is, without the flags beside it."""
+_OWN_CAPABILITIES, _NO_CAPABILITIES = struct.pack("Ii", 0x2008_0522, 0), bytes(24)
+_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _SET_MODE_FILTER, _TSYNC = 4, 38, 1, 1
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER, _AUDIT, _ARGUMENTS = 0, 4, 16
 
 
@@ -135,6 +170,15 @@ def confine(confinement: Confinement) -> None:
         _filter(confinement.through)
 
 
+def hide() -> None:
+    """Let other processes of the same user neither read nor write this one's memory and environment (on Linux).
+
+    Children that are forked from it are hidden alike, programs that it starts are not. Root sees all, but a root kept in.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def _limit(what: int, value: int, grace: int = 0) -> None:
     _, most = resource.getrlimit(what)
     hard = value + grace if most == resource.RLIM_INFINITY else min(value + grace, most)
@@ -151,6 +195,9 @@ def _filter(through: Collection[str] = ()) -> None:
     content = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(content))
     system = ctypes.CDLL(None, use_errno=True)
+    system.syscall(
+        machine.capset, _OWN_CAPABILITIES, _NO_CAPABILITIES
+    )  # root's: with them, nothing is hidden
     if system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or system.syscall(
         machine.seccomp, _SET_MODE_FILTER, _TSYNC, header
     ):
@@ -176,6 +223,10 @@ def _program(machine: _Machine, pid: int, through: Collection[str]) -> Iterator[
     yield from _only(machine.kill, 0, _EQUAL, pid)
     yield from _only(machine.tgkill, 0, _EQUAL, pid)
     yield from _only(machine.prlimit, 2, _EQUAL, 0)  # to look, not to set
+    yield from _without(machine.fcntl, 1, _SIGNAL_BY_FCNTL)
+    yield from _without(machine.ioctl, 1, _SIGNAL_BY_IOCTL)
+    if "socket" in through:
+        yield from _sockets(_REFUSED["socket"][machine.column] or 0)
     yield _step(_RETURN, _ALLOW)
 
 
@@ -194,6 +245,30 @@ def _only(number: int, argument: int, test: int, value: int) -> Iterator[bytes]:
     if pointer:
         yield _step(_LOAD, low + 4)
         yield _step(_EQUAL, 0, otherwise=1)
+    yield _step(_RETURN, _ALLOW)
+    yield _step(_RETURN, _ERRNO | errno.EPERM)
+
+
+def _without(number: int, argument: int, values: Sequence[int]) -> Iterator[bytes]:
+    """Allow a call unless the lower half of an argument is one of these."""
+    yield _step(_EQUAL, number, otherwise=len(values) + 3)
+    yield _step(_LOAD, _ARGUMENTS + 8 * argument)
+    for i, value in enumerate(values):
+        yield _step(_EQUAL, value, skip=len(values) - i)
+    yield _step(_RETURN, _ALLOW)
+    yield _step(_RETURN, _ERRNO | errno.EPERM)
+
+
+def _sockets(number: int) -> Iterator[bytes]:
+    """Allow streams and datagrams of the internet: no raw packets, and no local sockets, behind which servers trust."""
+    yield _step(_EQUAL, number, otherwise=9)
+    yield _step(_LOAD, _ARGUMENTS)
+    yield _step(_EQUAL, _INTERNET[0], skip=1)
+    yield _step(_EQUAL, _INTERNET[1], otherwise=5)
+    yield _step(_LOAD, _ARGUMENTS + 8)
+    yield _step(_AND, _KIND)
+    yield _step(_EQUAL, _STREAM_OR_DATAGRAM[0], skip=1)
+    yield _step(_EQUAL, _STREAM_OR_DATAGRAM[1], otherwise=1)
     yield _step(_RETURN, _ALLOW)
     yield _step(_RETURN, _ERRNO | errno.EPERM)
 

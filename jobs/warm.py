@@ -1,4 +1,4 @@
-"""What the forkserver has done before the first child asks: imports, and a count that a confined child cannot make.
+"""What the forkserver has done before the first child asks: imports, a count that a confined child cannot make, and hiding.
 
 onnxruntime is left out: it starts a thread when it is imported, which no fork takes along.
 """
@@ -9,5 +9,7 @@ import engine.models.lightgbm_text
 import engine.models.probe
 import engine.models.skops_file
 import engine.models.xgboost_json  # noqa: F401
+from jobs.confinement import hide
 
 _openmp_effective_n_threads()  # has joblib start a program that counts processors, once, and remembers the number
+hide()

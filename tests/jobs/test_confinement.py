@@ -3,8 +3,10 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 from dataclasses import replace
+from subprocess import PIPE
 
 import pytest
 import pytest_asyncio
@@ -18,6 +20,11 @@ from tests.jobs import works
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the limits hold")
 
 WITHIN = Confinement()
+OTHER_SOCKETS = [
+    (socket.AF_UNIX, socket.SOCK_STREAM),
+    (socket.AF_NETLINK, socket.SOCK_DGRAM),
+    (socket.AF_INET, socket.SOCK_RAW),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,6 +41,16 @@ def port():
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def hidden():
+    """A program that hides like our servers and workers."""
+    code = "from jobs.confinement import hide; hide(); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE) as program:
+        program.stdout.readline()
+        yield program.pid
+        program.communicate(b"\n")
 
 
 async def outcome(children, within, work, *args):
@@ -70,6 +87,8 @@ class TestKeptIn:
         await refused(children, works.waits_to_be_called, within=calling)
         await refused(children, works.starts_a_program, tmp_path / "mark", within=calling)
         await refused(children, works.kills_another, os.getpid(), within=calling)
+        for family, kind in OTHER_SOCKETS:
+            await refused(children, works.opens_a_socket, family, kind, within=calling)
         assert not (tmp_path / "mark").exists()
 
     async def test_it_starts_no_program(self, children, tmp_path):
@@ -81,6 +100,16 @@ class TestKeptIn:
 
     async def test_it_harms_no_other_process(self, children):
         await refused(children, works.kills_another, os.getpid())
+        await refused(children, works.signals_another_by_a_pipe, os.getpid())
+        await refused(children, works.signals_otherwise)
+        await refused(children, works.slows_another, os.getpid())
+        assert await outcome(children, WITHIN, works.keeps_descriptors_as_ever)
+
+    async def test_it_cannot_look_into_one_that_is_hidden(self, children, hidden):
+        async with children.run(works.reads_another, os.getpid()) as free:
+            await free.outcome()
+        await refused(children, works.reads_another, hidden)
+        assert await outcome(children, WITHIN, works.is_hidden)
 
     async def test_it_cannot_raise_its_limits(self, children):
         with pytest.raises(Crashed):

@@ -1,5 +1,7 @@
 """Pieces of work for children, each with one habit worth a test; a child imports them by name."""
 
+import ctypes
+import fcntl
 import os
 import resource
 import signal
@@ -81,6 +83,39 @@ def forks(tell: Tell) -> None:
 
 def kills_another(tell: Tell, pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
+
+
+def signals_another_by_a_pipe(tell: Tell, pid: int) -> None:
+    read, _ = os.pipe()
+    fcntl.fcntl(read, fcntl.F_SETOWN, pid)
+
+
+def signals_otherwise(tell: Tell) -> None:
+    read, _ = os.pipe()
+    fcntl.fcntl(read, fcntl.F_SETSIG, signal.SIGUSR1)
+
+
+def slows_another(tell: Tell, pid: int) -> None:
+    os.setpriority(os.PRIO_PROCESS, pid, 5)
+
+
+def opens_a_socket(tell: Tell, family: int, kind: int) -> None:
+    socket.socket(family, kind).close()
+
+
+def keeps_descriptors_as_ever(tell: Tell) -> bool:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    fcntl.fcntl(write, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    return not os.get_blocking(read)
+
+
+def reads_another(tell: Tell, pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def is_hidden(tell: Tell) -> bool:
+    return ctypes.CDLL(None).prctl(3) == 0  # PR_GET_DUMPABLE
 
 
 def frees_itself(tell: Tell) -> None:
