@@ -5,8 +5,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
+from urllib.parse import unquote
 
 from engine.errors import InvalidInput
+from engine.models.endpoint import DOTS
 from engine.tables.limits import KIB, MIB
 from engine.tables.names import short
 
@@ -14,7 +16,8 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = rf"(?P<host>\[[0-9A-Fa-f:.]{{2,45}}\]|{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
 _ENTRY = re.compile(_HOST)
 _URL = re.compile(
-    rf"(?P<scheme>https?)://{_HOST}(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:%-]*)*)", re.IGNORECASE
+    rf"(?P<scheme>https?)://{_HOST}(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:%-]*)*)",
+    re.IGNORECASE | re.ASCII,
 )
 LONGEST_URL = 2_000
 LONGEST_HOST = 253
@@ -105,6 +108,10 @@ class Outbound:
                 "an address is written like https://models.example/base, without a name, password, question mark"
                 f" or number sign in it, got {short(url)}",
                 at=("url",),
+            )
+        if any(unquote(word) in DOTS for word in found["path"].split("/")):
+            raise InvalidInput(
+                "an address has no '.' or '..' in its path: write where they lead", at=("url",)
             )
         secure = found["scheme"].lower() == "https"
         host, port = _host(found["host"], found["port"])

@@ -103,7 +103,7 @@ class Line:
             response = client.getresponse()
             self._refuse(response)
             wire.room = bounds.body_bytes
-            return response.read()
+            return self._whole(response) if response.chunked else response.read()
 
     def _headers(self) -> dict[str, str]:
         target = self.target
@@ -127,7 +127,22 @@ class Line:
         if response.getheader("Content-Encoding", "identity").lower() != "identity":
             raise self._no("answers packed, though it was asked not to")
         if response.length is not None and response.length > self.outbound.bounds.body_bytes:
-            raise self._no(f"answers with more than {size(self.outbound.bounds.body_bytes)}")
+            raise self._too_long()
+
+    def _whole(self, response: http.client.HTTPResponse) -> bytes:
+        """What comes in chunks, in pieces of ours: how large a chunk says that it is, is not believed."""
+        most, came = self.outbound.bounds.body_bytes, bytearray()
+        while True:
+            response.read(0)  # up to the size of the next chunk, where one is due
+            if len(came) + (response.chunk_left or 0) > most:  # type: ignore[attr-defined]
+                raise self._too_long()
+            piece = response.read(PIECE)
+            if not piece:
+                return bytes(came)
+            came += piece
+
+    def _too_long(self) -> NoAnswer:
+        return self._no(f"answers with more than {size(self.outbound.bounds.body_bytes)}")
 
     def _connected(self, until: float) -> socket.socket:
         """A connection to the first address that takes one."""

@@ -11,7 +11,7 @@ from engine.explanations.case import Case
 from engine.explanations.explain import explain
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from engine.explanations.report import Explained
-from engine.models.rows import Sample, count, frame, given, truths
+from engine.models.rows import Sample, count, frame, given, look, truths
 from engine.models.scorer import Scorer
 from engine.tables.part import Part
 from engine.values import Step, Tell, portion
@@ -66,6 +66,8 @@ def _rows(
     wanted = list(options.rows) if kind.of_single_rows else places
     sample = Sample(rows=options.sample_rows, seed=options.seed)
     label = options.label
+    if label is not None:
+        look(parts, label, ("label",))
     columns = names if label is None or label in names else [*names, label]
     try:
         found = frame(parts, columns, sample if wanted is None else wanted)

@@ -19,6 +19,7 @@ from engine.explanations.answers import text
 from engine.explanations.performance import Performance
 from engine.models.scorer import Numbers
 from engine.models.signature import Signature, Task
+from engine.models.values import spellings
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)
 """Of a true class, as scikit-learn's log loss has it."""
@@ -58,6 +59,7 @@ def labels(column: "pd.Series[Any]", signature: Signature) -> tuple[Numbers, NDA
                 f"this model predicts a number, and the column {column.name!r} holds texts", at=("label",)
             ) from None
     places = {name: place for place, name in enumerate(signature.classes)}
+    places |= {spelt: places[name] for spelt, name in spellings(signature.classes).items()}
     names = [text(value) for value in column[present]]
     strange = next((name for name in names if name not in places), None)
     if strange is not None:

@@ -24,7 +24,7 @@ from engine.mitigation.splitting import Places
 from engine.mitigation.usable import usable
 from engine.mitigation.wording import notes, summary
 from engine.models import skops_file
-from engine.models.rows import Sample, count, frame
+from engine.models.rows import Sample, count, frame, look
 from engine.models.scorer import Scorer
 from engine.models.sklearn_scorer import SklearnScorer
 from engine.tables.part import Part
@@ -53,6 +53,7 @@ def mitigate(
         InvalidInput: the model cannot be trained again, or the rows do not allow it; `at` names the option.
     """
     tell(Step(stage="reading rows", fraction=0.0, message="Reading the rows, their labels and their groups"))
+    look(parts, options.label, ("label",))
     groups, total = membership(parts, options.attribute, options.bands), count(parts)
     drawn = Sample(rows=options.sample_rows, seed=options.seed)
     rows = frame(parts, list(dict.fromkeys([*scorer.signature.names, options.label])), drawn)

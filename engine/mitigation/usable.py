@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from engine.errors import InvalidInput
 from engine.explanations.measures import labels
 from engine.fairness.membership import Membership
+from engine.fairness.words import so_many
 from engine.mitigation.options import RESTS_ON, MitigationOptions
 from engine.mitigation.report import MitigationRows
 from engine.mitigation.splitting import Places, Splits, divided
 from engine.models.signature import Signature
+from engine.tables.names import short
 from engine.values import Count
 
 SAID = {(0, 1): "rows", (0,): "rows with an unfavourable label", (1,): "rows with a favourable label"}
@@ -49,7 +51,8 @@ def usable(
     """Leave out rows without label or group, and groups of which too few rows are held out; divide the others.
 
     Raises:
-        InvalidInput: a label is none of the model's classes, or fewer than two groups are left.
+        InvalidInput: a label is none of the model's classes, rows to train on are of one class, or fewer than two
+            groups are left.
     """
     found, labelled = labels(label, signature)
     truth = np.zeros(len(label), bool)
@@ -57,6 +60,7 @@ def usable(
     grouped = groups.of != (-1 if groups.missing is None else groups.missing)
     places = np.flatnonzero(labelled & grouped)
     of = groups.of[places]
+    _refuse_one_class(truth[places], "that take part", signature, options, favorable)
     splits = divided(2 * of + truth[places], options.selection, options.held_out, options.seed)
     present = np.unique(of)
     few = {int(group): why for group in present if (why := _few(group, of, truth[places], splits, options))}
@@ -67,6 +71,7 @@ def usable(
     taking = np.isin(of, kept)
     moved = np.cumsum(taking) - 1  # places of those that stay
     now = Splits(**{name: moved[part[taking[part]]] for name, part in vars(splits).items()})
+    _refuse_one_class(truth[places][taking][now.training], "to train on", signature, options, favorable)
     return Usable(
         places=places[taking],
         names=tuple(groups.names[group] for group in kept),
@@ -83,6 +88,19 @@ def usable(
             small_groups=Count(int((~taking).sum())),
             not_drawn=Count(not_drawn),
         ),
+    )
+
+
+def _refuse_one_class(
+    truth: NDArray[np.bool_], which: str, signature: Signature, options: MitigationOptions, favorable: int
+) -> None:
+    if not len(truth) or (truth.any() and not truth.all()):
+        return
+    only, other = (signature.classes[favorable if is_it else 1 - favorable] for is_it in (truth[0], not truth[0]))
+    raise InvalidInput(
+        f"a model is trained on rows of both classes, and all {so_many(len(truth), 'rows')} {which} have the label"
+        f" {short(only)} in {short(options.label)}: give rows with {short(other)} too, or more of them",
+        at=("label",),
     )
 
 

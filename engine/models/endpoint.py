@@ -16,6 +16,8 @@ MOST_CLASSES = 1_000
 LONGEST = 500
 """Characters of a name."""
 LONGEST_URL = 2_000
+DOTS = (".", "..")
+"""Words of a path that servers take for "here" and "above", so that another place would be asked than is written."""
 
 
 class EndpointProtocol(StrEnum):
@@ -102,6 +104,8 @@ class Endpoint:
             text, longest = getattr(self, at), LONGEST_URL if at == "url" else LONGEST
             if text is not None and not (1 <= len(text) <= longest and text.isprintable()):
                 raise InvalidInput(f"{at} must be 1 to {longest:,} printable characters", at=(at,))
+            if at in ("model_name", "model_version") and text in DOTS:
+                raise InvalidInput(f"{at} may not be '.' or '..', which lead elsewhere in a path", at=(at,))
         self._check_what_it_takes()
         self._check_what_it_gives()
 

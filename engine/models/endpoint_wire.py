@@ -138,8 +138,11 @@ def _of_tensors(endpoint: Endpoint, answer: Any) -> Found:
     shape, values = output.get("shape"), output.get("data")
     if not isinstance(values, list) or not isinstance(shape, list) or not all(type(n) is int for n in shape):
         raise InvalidInput("the endpoint's answer has a tensor without shape or data; data must come as JSON")
+    nested = 0
     while values and isinstance(values[0], list):  # the protocol lets data be nested as the shape is
-        if not all(isinstance(each, list) for each in values):
+        nested += 1
+        wide = shape[nested] if nested < len(shape) else -1
+        if not all(isinstance(each, list) and len(each) == wide for each in values):
             raise InvalidInput("the endpoint answers with a tensor whose data do not have its shape")
         values = list(chain.from_iterable(values))
     return values, tuple(shape)
@@ -192,11 +195,12 @@ def _probabilities(endpoint: Endpoint, numbers: Numbers) -> Numbers:
             f"the endpoint answers {numbers.shape[1]:,} numbers for each row, and {len(endpoint.classes):,} classes are declared"
         )
     off = np.abs(numbers.sum(axis=1) - 1) > TOLERANCE
-    if off.any() or (numbers < -TOLERANCE).any():
+    if off.any() or ((numbers < -TOLERANCE) | (numbers > 1 + TOLERANCE)).any():
         raise InvalidInput(
             "the endpoint answers with numbers that are no probabilities: those of a row must lie in [0, 1] and sum to 1"
         )
-    return numbers
+    within = numbers.clip(0, 1)  # as far as they are off, it is rounding
+    return within / within.sum(axis=1, keepdims=True)
 
 
 def _of_labels(endpoint: Endpoint, found: list[Any], wide: int) -> Numbers:

@@ -74,6 +74,18 @@ def frame(
     return made if wanted is None or isinstance(rows, Sample) else made.loc[wanted]
 
 
+def look(parts: Sequence[Part], name: str, at: tuple[str | int, ...]) -> None:
+    """Refuse a column of a dataset, at its place in the question, that is not there or holds no single values.
+
+    Raises:
+        InvalidInput: it is so; `at` is the one given.
+    """
+    try:
+        _schema(parts[0], [name])
+    except InvalidInput as error:
+        raise InvalidInput(str(error), at=at) from None
+
+
 def truths(parts: Sequence[Part], names: Sequence[str]) -> frozenset[str]:
     """Which of the columns hold truth values, in frames 0 and 1."""
     return frozenset(field.name for field in _schema(parts[0], names) if pa.types.is_boolean(field.type))

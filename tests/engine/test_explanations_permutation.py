@@ -10,7 +10,7 @@ from sklearn import metrics
 from engine.errors import InvalidInput
 from engine.explanations.case import Case
 from engine.explanations.explain import explain
-from engine.explanations.measures import MEASURES
+from engine.explanations.measures import MEASURES, labels
 from engine.explanations.options import ExplanationKind, ExplanationOptions, FeatureGroup
 from engine.explanations.performance import Performance
 from engine.models.ensemble import Link
@@ -178,3 +178,14 @@ def test_a_label_that_is_no_class_is_named() -> None:
         explain(ExplanationKind.PERMUTATION, made)
     with pytest.raises(InvalidInput, match="needs the column"):
         explain(ExplanationKind.PERMUTATION, replace(made, labels=None))
+
+
+def test_a_column_of_truth_values_holds_the_labels_of_false_and_true() -> None:
+    for classes in (["False", "True"], ["0", "1"], ["no", "yes"]):
+        signature = Made(function=len, names=NAMES, classes=classes).signature
+        for column in ([1, 0], [1.0, 0.0], ["true", "false"]):
+            if classes == ["no", "yes"]:
+                with pytest.raises(InvalidInput, match="none of the model's classes"):
+                    labels(pd.Series(column), signature)
+            else:
+                assert labels(pd.Series(column), signature)[0].tolist() == [1, 0]

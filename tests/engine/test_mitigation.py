@@ -92,8 +92,9 @@ def test_a_dataset_becomes_the_file_of_a_new_model_and_the_same_one_again(scorer
     assert gap == pytest.approx(report.mitigated.gap, abs=0.08)
     assert "Trained 11 of 11 candidates" in [step.message for step in steps]
     assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
-    with pytest.raises(InvalidInput, match="no column 'payed'"):
+    with pytest.raises(InvalidInput, match="no column 'payed'") as refusal:
         mitigate(silent, scorer, [path], replace(OPTIONS, label="payed"), files[0])
+    assert refusal.value.at == ("label",)
 
 
 @pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # fairlearn's own
@@ -261,6 +262,20 @@ def test_what_cannot_be_trained_again_is_refused_in_words(scorer, tmp_path):
     assert ("compares, and only f has" in said, at) == (True, ("min_group_size",))
     said, _ = refused(sex=np.array(["f"] * (N - 20) + ["m"] * 20, dtype=object))
     assert "Too small are m: 6 of the held-out rows, of 20 in all" in said
+    said, at = refused(paid=np.full(N, "yes", dtype=object))
+    assert (said, at) == (
+        "a model is trained on rows of both classes, and all 2,000 rows that take part have the label 'yes' in 'paid':"
+        " give rows with 'no' too, or more of them",
+        ("label",),
+    )
+    # of two rows one is held out, and one is to choose on
+    two = np.array(["no", "no"] + ["yes"] * (N - 2), dtype=object)
+    said, at = refused(
+        options=replace(OPTIONS, held_out=0.5, selection=0.3, min_group_size=1),
+        sex=np.array(["f"] * 1_000 + ["m"] * 1_000, dtype=object),
+        paid=two,
+    )
+    assert ("rows to train on have the label 'yes'" in said, at) == (True, ("label",))
 
 
 def test_a_report_offers_it_only_where_model_and_label_allow_it():

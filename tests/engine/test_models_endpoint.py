@@ -136,6 +136,14 @@ def test_answers_come_as_probabilities_labels_or_values(given, answer, scores):
     assert asked(declared(**given), answer)[0].tolist() == scores
 
 
+def test_probabilities_that_are_off_by_rounding_are_put_right():
+    of_second = asked(declared(), {"predictions": [1.0009, -0.0009, 0.25]})[0]
+    assert of_second.tolist() == [[0, 1], [1, 0], [0.75, 0.25]]
+    of_both = asked(declared(), {"predictions": [[-0.0005, 1.0004], [0.5, 0.4995], [0.25, 0.75]]})[0]
+    assert of_both[[0, 2]].tolist() == [[0, 1], [0.25, 0.75]]
+    assert of_both[1] == pytest.approx([0.5 / 0.9995, 0.4995 / 0.9995], abs=1e-15)
+
+
 def test_data_of_a_tensor_may_be_nested_and_the_only_tensor_may_have_any_name():
     endpoint = declared(EndpointProtocol.KSERVE_V2)
     nested = {"outputs": [tensor([[0.25, 0.75], [1, 0], [0.5, 0.5]], [3, 2], "output__0")]}
@@ -176,6 +184,11 @@ NO = {"task": Task.REGRESSION, "classes": ()}
         ({}, {"predictions": [[0.2, 0.2]] * 3}, "no probabilities"),
         ({}, {"predictions": [[-1, 2]] * 3}, "no probabilities"),
         ({}, {"predictions": [1.5, 0, 0]}, "no probabilities"),
+        (
+            {"task": Task.MULTICLASS, "classes": ("a", "b", "c")},
+            {"predictions": [[1.0015, -0.0009, -0.0009]] * 3},
+            "no probabilities",
+        ),
         ({}, {"predictions": ["yes", "no", "no"]}, "no number"),
         ({"answers": Answers.LABELS}, {"predictions": ["yes", "no", "maybe"]}, "not among those declared"),
         ({"answers": Answers.LABELS}, {"predictions": [None, "no", "no"]}, "not among those declared"),
@@ -207,6 +220,8 @@ def test_what_is_no_answer_is_refused_and_not_quoted(given, answer, said):
         ([tensor([], [3, 0])], "0 numbers for each row"),
         ([tensor([], [3, 2**62, 2**62])], "another shape"),
         ([tensor([[0.5], 0.5, 0.5], [3])], "do not have its shape"),
+        ([tensor([[0.5], [0.5], [0.5]], [3])], "do not have its shape"),
+        ([tensor([[0.1, 0.9, 0.2], [0.8], [0.5, 0.5]], [3, 2])], "do not have its shape"),
         ([tensor([0.5] * 3, [3], "a"), tensor([0.5] * 3, [3], "b")], "2 tensors; say in outputTensor"),
     ],
 )
@@ -275,6 +290,7 @@ def test_rows_that_cannot_be_sent_are_refused_before_anything_is(rows, said):
         ({"url": "https://a/invocations"}, "before what the protocol adds"),
         ({"protocol": EndpointProtocol.KSERVE_V2}, "needs the name"),
         ({"model_name": "a"}, "MLFLOW has none"),
+        ({"protocol": EndpointProtocol.KSERVE_V2, "model_name": ".."}, "model_name may not be"),
         ({"output_tensor": "a"}, "output_tensor is of KSERVE_V2"),
         ({"features": ()}, "features must be 1 to 2,000"),
         ({"features": (FEATURES[0],) * 2}, "given twice"),

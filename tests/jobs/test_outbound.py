@@ -114,6 +114,10 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch):
         ("//models.example/", ("models.example",), "is written like"),
         ("https://models.example/" + "a" * 2000, ("models.example",), "is written like"),
         ("", ("models.example",), "is written like"),
+        ("http\u017f://models.example/", ("models.example",), "is written like"),
+        ("https://models.example/a\u212a", ("models.example",), "is written like"),
+        ("https://models.example/a/../b", ("models.example",), "no '.' or '..' in its path"),
+        ("https://models.example/a/%2E", ("models.example",), "no '.' or '..' in its path"),
     ],
 )
 def test_an_address_that_is_not_listed_or_may_be_read_in_two_ways_is_refused_without_any_network(
@@ -316,8 +320,11 @@ OK = b"HTTP/1.1 200 OK\r\n"
                 b"ffff\r\n" + b"a" * 0xFFFF + b"\r\n",
                 b"fffff\r\n" + b"a" * 0xFFFFF,
             ],
-            "length",
+            "more than 97.7 KiB",
         ),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nabc"], "more than 97.7 KiB"),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 40 + b"\r\nabc"], "more than 97.7 KiB"),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\n-1\r\nabc"], "no HTTP|not whole"),
         ([OK, b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 100_000], "too great a length"),
         ([OK, b"X: " + b"a" * 10_000], "too great a length"),
         ([OK, b"X: y\r\n" * 10_000], "too great a length|no HTTP"),
@@ -332,6 +339,12 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_answers_beyond_the_bounds_or_no_answers_at_all_are_refused_in_words(pieces, said):
     with speaking(saying(*pieces)) as port, pytest.raises(NoAnswer, match=said):
         near(port).call("/", b"1")
+
+
+def test_an_answer_in_chunks_is_read_to_its_end():
+    chunks = b"fffe\r\n" + b"a" * 0xFFFE + b"\r\n5\r\nbcdef\r\n0\r\n\r\n"
+    with speaking(saying(OK, b"Transfer-Encoding: chunked\r\n\r\n", chunks)) as port:
+        assert near(port).call("/", b"1") == b"a" * 0xFFFE + b"bcdef"
 
 
 @pytest.mark.parametrize(
