@@ -134,7 +134,7 @@ class Line:
         most, came = self.outbound.bounds.body_bytes, bytearray()
         while True:
             response.read(0)  # up to the size of the next chunk, where one is due
-            if len(came) + (response.chunk_left or 0) > most:  # type: ignore[attr-defined]
+            if len(came) + (response.chunk_left or 0) > most:
                 raise self._too_long()
             piece = response.read(PIECE)
             if not piece:

@@ -96,7 +96,9 @@ def _refuse_one_class(
 ) -> None:
     if not len(truth) or (truth.any() and not truth.all()):
         return
-    only, other = (signature.classes[favorable if is_it else 1 - favorable] for is_it in (truth[0], not truth[0]))
+    only, other = (
+        signature.classes[favorable if is_it else 1 - favorable] for is_it in (truth[0], not truth[0])
+    )
     raise InvalidInput(
         f"a model is trained on rows of both classes, and all {so_many(len(truth), 'rows')} {which} have the label"
         f" {short(only)} in {short(options.label)}: give rows with {short(other)} too, or more of them",

@@ -200,7 +200,7 @@ def _probabilities(endpoint: Endpoint, numbers: Numbers) -> Numbers:
             "the endpoint answers with numbers that are no probabilities: those of a row must lie in [0, 1] and sum to 1"
         )
     within = numbers.clip(0, 1)  # as far as they are off, it is rounding
-    return within / within.sum(axis=1, keepdims=True)
+    return np.asarray(within / within.sum(axis=1, keepdims=True), np.float64)
 
 
 def _of_labels(endpoint: Endpoint, found: list[Any], wide: int) -> Numbers:
