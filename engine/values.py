@@ -8,6 +8,9 @@ from typing import NewType
 Count = NewType("Count", int)
 """A number of rows or bytes; 64 bits, so the API does not show it as GraphQL's 32-bit Int."""
 
+LARGEST = 1e60
+"""Numbers further from 0 are not computed with: sums of their fourth powers are infinite."""
+
 
 class ModelType(StrEnum):
     """What a model predicts."""

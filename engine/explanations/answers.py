@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.models.scorer import Inside, Numbers, Scorer
+from engine.models.scorer import Inside, Numbers, Scorer, bounded
 from engine.models.signature import Task
 from engine.models.values import truth
 
@@ -37,7 +37,7 @@ class Answer:
 
         Of the first class of a probability p this is -p: its own is 1 - p.
         """
-        return self.of_margins(inside.core.margins(encoded))
+        return self.of_margins(bounded(inside.core.margins(encoded)))
 
 
 def chosen(scorer: Scorer, name: str | None) -> Answer | None:

@@ -34,10 +34,12 @@ def ask_flips(tell: Tell, scorer: Scorer, parts: Sequence[Part], options: FlipOp
     total = count(parts)
     places = Sample(rows=options.sample_rows, seed=options.seed).places(total)
     wanted = np.arange(total) if places is None else places
+    drawn = len(wanted)
     wanted = wanted[groups.sizes[groups.of[wanted]] >= options.suppress_below]
     rows = frame(parts, list(scorer.signature.names), [int(place) for place in wanted])
     if not len(rows):
-        raise InvalidInput("the dataset has no rows")
+        small = f"every group of {options.attribute} has fewer than {options.suppress_below:,} rows, so none takes part"
+        raise InvalidInput(small if drawn else "the dataset has no rows")
     ids = [int(place) for place in wanted]
     found = flips(scorer, rows, ids, groups.taken(wanted), options, portion(tell, READ, 1.0))
     if options.suppress_below > 1:

@@ -13,7 +13,7 @@ from engine.explanations.answers import Answer, chosen, every, text, text_of_tru
 from engine.explanations.options import ExplanationOptions, Perturbation
 from engine.explanations.report import Background
 from engine.fairness.membership import Membership
-from engine.models.scorer import Inside, Numbers, Scorer
+from engine.models.scorer import Bounded, Inside, Numbers, Scorer
 from engine.values import Count, Tell, silent
 
 
@@ -39,6 +39,10 @@ class Case:
     """The group of each of `rows`, where two are compared."""
     tell: Tell = silent
     started: float = field(default_factory=perf_counter)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.scorer, Bounded):
+            object.__setattr__(self, "scorer", Bounded(self.scorer))
 
     @cached_property
     def inside(self) -> Inside | None:

@@ -15,6 +15,7 @@ from engine.explanations.case import Case
 from engine.explanations.options import AllowedChange
 from engine.models.scorer import Numbers
 from engine.models.values import truth
+from engine.values import LARGEST
 
 VALUES = 24
 """Values of a feature that the search tries: quantiles of the background, or its categories."""
@@ -84,6 +85,10 @@ class Field:
         asked = self.allowed[j]
         return (asked.low is None or value >= asked.low) and (asked.high is None or value <= asked.high)
 
+    def measurable(self, j: int, own: Any) -> bool:
+        """Whether it can be said how far a row's own value is from others."""
+        return self.scales[j] is None or text(own) is None or abs(float(own)) <= LARGEST
+
     def far(self, j: int, before: Any, after: Any) -> float:
         """How far a change is; one from a missing value is 1, as between categories."""
         if text(before) == text(after):
@@ -124,8 +129,8 @@ def _permitted(column: "pd.Series[Any]", asked: AllowedChange, number: bool) -> 
         return np.asarray(
             there & (column.map(text).isin(list(asked.categories)) if asked.categories else True)
         )
-    low = -np.inf if asked.low is None else asked.low
-    high = np.inf if asked.high is None else asked.high
+    low = -LARGEST if asked.low is None else max(asked.low, -LARGEST)
+    high = LARGEST if asked.high is None else min(asked.high, LARGEST)
     return np.asarray(there & (column >= low) & (column <= high))
 
 
@@ -133,6 +138,7 @@ def _tried(column: "pd.Series[Any]", asked: AllowedChange, number: bool, decimal
     present = column.dropna()
     if not number:
         return list(asked.categories) or list(present.value_counts().index[:VALUES])
+    present = present[present.abs() <= LARGEST]
     low = present.min() if asked.low is None else asked.low
     high = present.max() if asked.high is None else asked.high
     inside = present[(present >= low) & (present <= high)]
@@ -153,14 +159,20 @@ def _end(value: float | None, decimals: int | None, whole: Callable[[float], flo
 
 
 def _decimals(column: "pd.Series[Any]") -> int | None:
-    present = column.dropna().to_numpy(dtype=float)
+    present = _measured(column)
     return next((n for n in range(MOST_DECIMALS) if np.array_equal(np.round(present, n), present)), None)
 
 
 def _scale(column: "pd.Series[Any]") -> float:
     """The median absolute deviation; of mostly equal values their standard deviation; of all equal ones 1."""
-    present = column.dropna().to_numpy(dtype=float)
+    present = _measured(column)
     if not len(present):
         return 1.0
     deviation = float(np.median(np.abs(present - np.median(present))))
     return deviation or float(present.std()) or 1.0
+
+
+def _measured(column: "pd.Series[Any]") -> Numbers:
+    """Numbers of a column that can be computed with."""
+    present = column.dropna().to_numpy(dtype=float)
+    return np.asarray(present[np.abs(present) <= LARGEST], np.float64)

@@ -15,8 +15,9 @@ from engine.explanations.options import ExplanationKind
 from engine.explanations.report import ChangedValue, Counterfactual, Explained, ExplanationMethod
 from engine.explanations.searching import DEPTH, Search
 from engine.explanations.wishes import Wish, wish_of
+from engine.fairness.words import so_many
 from engine.models.scorer import Numbers
-from engine.values import Count, Step, Tell, portion
+from engine.values import LARGEST, Count, Step, Tell, portion
 
 WHY = (
     "The nearest changes that were found by taking back what is not needed from background rows with the wanted answer,"
@@ -60,7 +61,7 @@ def explained(case: Case) -> Explained:
         seconds=case.seconds,
         evaluations=Count(len(case.rows) + len(case.background) + made.evaluations),
         counterfactuals=tuple(found),
-        notes=tuple(without),
+        notes=(*without, *_left_so(case, made.field)),
     )
 
 
@@ -110,6 +111,19 @@ class _Made:
             predicted=predicted(case.scorer, scores)[0],
             distance=far,
         )
+
+
+def _left_so(case: Case, field: Field) -> list[str]:
+    """Of which features some rows have numbers that no distance can be told from."""
+    found = {
+        case.names[j]: sum(not field.measurable(j, own) for own in case.rows[case.names[j]])
+        for j in field.allowed
+    }
+    return [
+        f"In {so_many(rows, 'rows')} {name} is not within -{LARGEST:g} and {LARGEST:g}, and was left as it is."
+        for name, rows in found.items()
+        if rows
+    ]
 
 
 def _where(case: Case, i: int) -> str:

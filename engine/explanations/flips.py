@@ -23,7 +23,7 @@ from engine.fairness.flip_report import FlipExample, FlipOptions, FlipPair, Flip
 from engine.fairness.intervals import wilson
 from engine.fairness.membership import Membership
 from engine.fairness.words import between, number, so_many
-from engine.models.scorer import Numbers, Scorer
+from engine.models.scorer import Bounded, Numbers, Scorer
 from engine.models.signature import Signature, Task
 from engine.values import Count, Interval, Step, Tell, silent
 
@@ -86,7 +86,7 @@ class _Decide:
     """From scores to what is followed, and to decisions."""
 
     def __init__(self, signature: Signature, scorer: Scorer, options: FlipOptions) -> None:
-        self.scorer, self.signature = scorer, signature
+        self.scorer, self.signature = Bounded(scorer), signature
         self.answer = chosen(scorer, options.explained_class)
         self.threshold = options.threshold
         if signature.task is Task.MULTICLASS and self.threshold is not None:

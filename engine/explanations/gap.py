@@ -54,9 +54,15 @@ def chosen_groups(groups: Membership, group: str | None, reference: str | None) 
                 f"{groups.attribute} has no group {name!r}; its groups are {_listed(groups.names)}", at=(at,)
             )
     named = None if group is None else groups.names.index(group)
-    there = [int(place) for place in np.argsort(-sizes, kind="stable") if sizes[place] and place != named]
-    if not there:
-        raise InvalidInput(f"all rows are in one group of {groups.attribute}", at=("attribute",))
+    there = [
+        int(place)
+        for place in np.argsort(-sizes, kind="stable")
+        if sizes[place]
+        and place not in (named, groups.missing)  # without a value, rows are no group to start from
+    ]
+    if not there and reference is None:
+        valued = "" if groups.missing is None else " that have a value"
+        raise InvalidInput(f"all rows{valued} are in one group of {groups.attribute}", at=("attribute",))
     other = there[0] if reference is None else groups.names.index(reference)
     if named is None:
         left = [place for place in there if place != other]

@@ -20,6 +20,7 @@ from engine.explanations.performance import Performance
 from engine.models.scorer import Numbers
 from engine.models.signature import Signature, Task
 from engine.models.values import spellings
+from engine.values import LARGEST
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)
 """Of a true class, as scikit-learn's log loss has it."""
@@ -53,11 +54,17 @@ def labels(column: "pd.Series[Any]", signature: Signature) -> tuple[Numbers, NDA
     present = column.notna().to_numpy()
     if signature.task is Task.REGRESSION:
         try:
-            return column[present].to_numpy(dtype=float), present
+            values = column[present].to_numpy(dtype=float)
         except (TypeError, ValueError):
             raise InvalidInput(
                 f"this model predicts a number, and the column {column.name!r} holds texts", at=("label",)
             ) from None
+        if not (np.abs(values) <= LARGEST).all():
+            raise InvalidInput(
+                f"column {column.name!r} holds a number that is not within -{LARGEST:g} and {LARGEST:g}",
+                at=("label",),
+            )
+        return values, present
     places = {name: place for place, name in enumerate(signature.classes)}
     places |= {spelt: places[name] for spelt, name in spellings(signature.classes).items()}
     names = [text(value) for value in column[present]]

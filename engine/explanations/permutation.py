@@ -20,7 +20,7 @@ from engine.explanations.options import ExplanationKind
 from engine.explanations.performance import Performance, checked
 from engine.explanations.report import Explained, ExplanationMethod, Importance
 from engine.fairness.words import so_many
-from engine.models.scorer import Inside, Numbers
+from engine.models.scorer import Inside, Numbers, bounded
 from engine.values import Count, Interval, Step
 
 WHY = (
@@ -193,7 +193,7 @@ def _by_core(case: Case, inside: Inside, encoded: Numbers) -> Shuffled:
             players = [case.names.index(name) for name in each.features]
             columns = np.flatnonzero(np.isin(inside.players, players))
             part[:, columns] = encoded[order[:, None], columns]
-        return _parts(inside.core.link.scores(inside.core.margins(tiled)), len(some))
+        return _parts(bounded(inside.core.link.scores(inside.core.margins(tiled))), len(some))
 
     return scored
 

@@ -66,7 +66,12 @@ class Search:
         self._own = {j: case.rows[name].to_numpy() for j, name in enumerate(field.names)}
         self._numeric = [is_numeric_dtype(case.rows[name]) for name in field.names]
         self._open = {
-            i: [j for j in field.allowed if fill or text(self._own[j][i]) is not None] for i in wishes
+            i: [
+                j
+                for j in field.allowed
+                if (fill or text(self._own[j][i]) is not None) and field.measurable(j, self._own[j][i])
+            ]
+            for i in wishes
         }
         self.evaluations = 0
         self._calls = 0

@@ -16,7 +16,7 @@ from engine.explanations.case import Case
 from engine.explanations.mixing import Mixer
 from engine.explanations.report import ExplanationMethod
 from engine.models.ensemble import Ensemble, Link
-from engine.models.scorer import Inside, Linear, Numbers
+from engine.models.scorer import Inside, Linear, Numbers, bounded
 
 SCORES = "probability"
 VALUES = "value of the model"
@@ -107,7 +107,8 @@ class Structured:
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
         encoded = self._inside.encode(rows)
-        values, margins = self._values(encoded), self._inside.core.margins(encoded)
+        margins = bounded(self._inside.core.margins(encoded))
+        values = bounded(self._values(encoded))
         places = np.fromiter((answer.place for answer in answers), np.intp, len(answers))
         distinct, first = np.unique(places, return_index=True)
         found = [self._one(answers[i], values, margins) for i in first]
@@ -188,7 +189,7 @@ def _linear(case: Case) -> Explainer | str:
     def pairs(encoded: Numbers, chosen: Sequence[int]) -> Numbers:
         return np.zeros((len(encoded), comb(len(chosen), 2), len(core.intercept)))
 
-    return Structured(case, inside, values, core.margins(background).mean(axis=0), pairs)
+    return Structured(case, inside, values, bounded(core.margins(background)).mean(axis=0), pairs)
 
 
 def _leaf_tables(case: Case) -> Explainer | str:

@@ -10,7 +10,6 @@ from engine.errors import InvalidInput
 from engine.fairness.cube import Cube, Role, cube_of
 from engine.fairness.options import BiasColumns, BiasOptions
 from engine.fairness.reading import (
-    LARGEST,
     Key,
     Place,
     keys_of,
@@ -23,7 +22,7 @@ from engine.fairness.reading import (
 )
 from engine.fairness.words import so_many
 from engine.tables.part import Part
-from engine.values import Step, Tell, silent
+from engine.values import LARGEST, Step, Tell, silent
 
 MAX_VALUES = 100
 """Distinct values of one column; more are an identifier, a measurement or free text, not groups."""

@@ -135,7 +135,7 @@ def moments_of(
     Args:
         names: one per protected attribute.
         columns: per attribute its dictionary (None for missing) and, shape (rows,), the index of each row in it.
-        label: shape (rows,), NaN where missing; none beyond `reading.LARGEST`.
+        label: shape (rows,), NaN where missing; none beyond `LARGEST`.
         prediction: shape (rows,), likewise.
         notes: how columns were read.
     """

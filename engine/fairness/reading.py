@@ -21,14 +21,13 @@ from engine.fairness.options import Bands, BiasColumns, BiasOptions, Settled
 from engine.tables.names import no_column
 from engine.tables.opening import ROWS, in_words, opened, show
 from engine.tables.part import Part
+from engine.values import LARGEST
 
 UNBANDED = 20
 """A number with more different values than this is banded: it is a measurement, and no list of groups."""
 _UNSEEN = r"[\pZ\pC]*"
 """Text without a visible character, such as a tab or a zero-width space: it says that a value is missing."""
 QUARTILES = (0.25, 0.5, 0.75)
-LARGEST = 1e60
-"""Numbers further from 0 are refused: sums of their fourth powers are infinite."""
 
 Place = tuple[str | int, ...]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.errors import EngineError, InvalidInput
 from engine.models.formats import opened, recognise
 from engine.models.rows import given
-from engine.models.scorer import Scorer
+from engine.models.scorer import Scorer, bounded
 from engine.models.signature import TASKS, Feature, FeatureType, ModelFormat, Signature
 from engine.values import ModelType, Step, Tell, silent
 
@@ -124,7 +124,7 @@ def _ask(scorer: Scorer) -> str:
 
 
 def _asked(scorer: Scorer, text: str) -> str:
-    return _in_words(scorer.signature, scorer.scores(_rows(scorer.signature, text, 2))[0])
+    return _in_words(scorer.signature, bounded(scorer.scores(_rows(scorer.signature, text, 2)))[0])
 
 
 def _texts(signature: Signature) -> Sequence[str]:
@@ -158,6 +158,7 @@ def _checked(signature: Signature, scores: NDArray[np.float64]) -> NDArray[np.fl
     row: NDArray[np.float64] = scores[0]
     if not np.isfinite(row).all():
         raise InvalidInput("the model can be read, but answers with what is no number to a row of zeros")
+    bounded(row)
     if signature.classes and (row.min() < -_TOLERANCE or abs(row.sum() - 1) > _TOLERANCE):
         raise InvalidInput(
             f"the scores of a row must be probabilities that sum to 1, the model's sum to {row.sum():.6g}"

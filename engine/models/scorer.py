@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import InvalidInput
 from engine.models.signature import Signature
+from engine.values import LARGEST
 
 if TYPE_CHECKING:  # whoever only asks a model need not load what walks its trees
     import pandas as pd
@@ -47,6 +49,20 @@ class Inside:
     """The user's columns as the core sees them: (rows, columns)."""
 
 
+def bounded(scores: Numbers) -> Numbers:
+    """The same scores or margins, all of which can be computed with.
+
+    Raises:
+        InvalidInput: one is infinite, no number, or beyond LARGEST; quotes none.
+    """
+    if not (np.abs(scores) <= LARGEST).all():  # nor where it is NaN
+        raise InvalidInput(
+            "the model answers with what cannot be computed with: a number that is not finite, or not within"
+            f" -{LARGEST:g} and {LARGEST:g}"
+        )
+    return scores
+
+
 class Scorer(Protocol):
     """A model that is open, in the child that opened it.
 
@@ -68,3 +84,20 @@ class Scorer(Protocol):
     def inside(self) -> Inside | None:
         """The structure, where it is known."""
         ...
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A scorer whose scores can be computed with, or are refused."""
+
+    scorer: Scorer
+
+    @property
+    def signature(self) -> Signature:
+        return self.scorer.signature
+
+    def scores(self, rows: "pd.DataFrame") -> Numbers:
+        return bounded(self.scorer.scores(rows))
+
+    def inside(self) -> Inside | None:
+        return self.scorer.inside()

@@ -214,3 +214,23 @@ def test_bad_questions_are_refused_in_words(options: dict[str, object], said: st
 def test_a_regression_needs_a_wanted_value() -> None:
     with pytest.raises(InvalidInput, match="wanted_low, wanted_high"):
         explain(ExplanationKind.COUNTERFACTUAL, asked(scorer=replace(LOAN, classes=())))
+
+
+def test_a_number_from_which_no_distance_can_be_told_is_left_as_it_is() -> None:
+    rows = pd.DataFrame({"income": [30.0, 30.0], "debt": [20.0, -np.inf], "job": ["clerk", "clerk"]})
+    near = Made(function=lambda rows: granted(rows.assign(debt=20)), names=NAMES, classes=["no", "yes"])
+    background = BACKGROUND.assign(debt=np.where(BACKGROUND["debt"] % 2, np.inf, 1e300))
+    report = explain(ExplanationKind.COUNTERFACTUAL, case(near, rows, background))
+    assert {each.row for each in report.counterfactuals} == {0, 1}
+    assert all(np.isfinite(each.distance) for each in report.counterfactuals)
+    assert not any(change.feature == "debt" for each in report.counterfactuals for change in each.changes)
+    assert report.notes == ("In 1 row debt is not within -1e+60 and 1e+60, and was left as it is.",)
+
+
+def test_every_kind_refuses_values_that_cannot_be_computed_with() -> None:
+    huge = Made(function=lambda rows: np.where(rows["income"] > 50, 1e200, -1e200), names=NAMES)
+    asking = asked(scorer=huge, wanted_low=0.0, label="debt")
+    for kind in ExplanationKind:
+        if kind is not ExplanationKind.GAP:
+            with pytest.raises(InvalidInput, match=r"not within -1e\+60 and 1e\+60"):
+                explain(kind, replace(asking, labels=ROW["debt"]))

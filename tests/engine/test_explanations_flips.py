@@ -229,6 +229,13 @@ def test_bad_input_is_refused_in_words(options: dict, at: str, said: str) -> Non
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize("value", [1e308, 1e61, np.nan])
+def test_values_that_cannot_be_computed_with_are_refused_in_words(value: float) -> None:
+    scorer = Made(function=lambda rows: np.full(len(rows), value), names=["sex", "income"])
+    with pytest.raises(InvalidInput, match=r"not within -1e\+60 and 1e\+60"):
+        asked(scorer)
+
+
 def test_a_threshold_has_no_place_among_several_classes() -> None:
     scorer = Made(
         function=lambda rows: np.full((len(rows), 3), 1 / 3), names=["sex"], classes=["a", "b", "c"]
@@ -290,3 +297,5 @@ def test_of_an_analysis_every_attribute_is_asked_about_or_says_why_not(tmp_path)
     shown = flips_of_analysis(silent, LOAN, [path], columns, BiasOptions())[0]
     assert len(shown.values) == 3
     assert shown.examples
+    hidden = flips_of_analysis(silent, LOAN, [path], columns, BiasOptions(suppress_below=11))[0]
+    assert hidden.reason == "every group of sex has fewer than 11 rows, so none takes part"

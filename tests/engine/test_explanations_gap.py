@@ -15,6 +15,7 @@ from engine.errors import InvalidInput
 from engine.explanations.asking import ask
 from engine.explanations.case import Case
 from engine.explanations.explain import explain
+from engine.explanations.gap import chosen_groups
 from engine.explanations.options import ExplanationKind, ExplanationOptions, Perturbation
 from engine.explanations.report import Explained
 from engine.fairness.membership import Membership, grouped
@@ -180,6 +181,19 @@ def test_groups_that_cannot_be_compared_are_refused_in_words(names, group, refer
         gap(case(LOAN, ROWS[:8], ROWS[:8]), of(np.array(list(names))), group, reference)
     assert error.value.at == (at,)
     assert said in str(error.value)
+
+
+def test_rows_without_a_value_are_no_group_unless_they_are_named() -> None:
+    def of_texts(text: str) -> Membership:
+        return grouped("sex", ["a", "b", None], ["ab-".index(each) for each in text])
+
+    groups = of_texts("-----aaabb")
+    missing = groups.names[groups.missing]
+    assert chosen_groups(groups, None, None) == chosen_groups(groups, "b", "a")
+    assert chosen_groups(groups, "b", None) == chosen_groups(groups, "b", "a")
+    assert chosen_groups(groups, "a", missing)[1] == chosen_groups(groups, missing, None)[0] == groups.missing
+    with pytest.raises(InvalidInput, match="all rows that have a value are in one group of sex"):
+        chosen_groups(of_texts("-----aaa"), "a", None)
 
 
 @pytest.mark.parametrize(

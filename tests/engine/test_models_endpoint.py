@@ -335,6 +335,9 @@ def test_the_first_question_finds_what_is_answered_numbers_or_texts_and_excuses_
         assert probed.signature.notes[-1].startswith("the features declared are not those registered")
     with pytest.raises(InvalidInput, match="each of 2 rows"):
         found(lambda value: {"predictions": [0.75]})
+    value = declared(task=Task.REGRESSION, classes=())
+    with pytest.raises(InvalidInput, match=r"not within -1e\+60 and 1e\+60"):
+        probe_endpoint(EndpointScorer(endpoint=value, call=lambda *_: b'{"predictions": [1e308, 1]}'), ())
 
 
 def test_the_signature_is_what_was_declared_and_the_declaration_can_be_stored():
