@@ -14,6 +14,7 @@ from engine.errors import InvalidInput
 from engine.explanations.options import ExplanationOptions
 from engine.fairness.furthest import furthest_apart
 from engine.models.signature import Signature
+from engine.models.values import class_meant
 from resolvers.ids import global_id, key
 
 
@@ -56,7 +57,7 @@ def with_groups(base: t.Analysis, options: ExplanationOptions, signature: Signat
         )
     open_ = pair is not None and options.group is None and options.reference is None
     bands = next((each.edges for each in base.options.bands if each.attribute == attribute), ())
-    favorable = report.favorable if report.favorable in signature.classes else None
+    favorable = class_meant(signature.classes, report.favorable)
     return replace(
         options,
         attribute=attribute,

@@ -16,6 +16,7 @@ from engine.fairness.options import BiasColumns, BiasOptions
 from engine.models.rows import Sample, count, frame
 from engine.models.scorer import Scorer
 from engine.models.signature import Signature, Task
+from engine.models.values import class_meant
 from engine.tables.part import Part
 from engine.values import Step, Tell, portion
 
@@ -75,7 +76,7 @@ def _asked(signature: Signature, attribute: str, columns: BiasColumns, options: 
     return FlipOptions(
         attribute=attribute,
         bands=next((bands.edges for bands in options.bands if bands.attribute == attribute), ()),
-        explained_class=columns.favorable if columns.favorable in signature.classes else None,
+        explained_class=class_meant(signature.classes, columns.favorable),
         threshold=options.score_threshold if signature.task is Task.BINARY else None,
         examples=0 if options.suppress_below > 1 else FlipOptions.examples,
         suppress_below=options.suppress_below,

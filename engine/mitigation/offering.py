@@ -11,6 +11,7 @@ from engine.fairness.metrics import METRICS
 from engine.fairness.report import BiasReport, Recommendation, Verdict
 from engine.mitigation.options import METRIC_OF, Constraint, refuse_untrainable
 from engine.models.signature import Signature
+from engine.models.values import class_meant
 
 CONSTRAINT_OF: Mapping[Metric, Constraint] = MappingProxyType(
     {metric: constraint for constraint, metric in METRIC_OF.items()}
@@ -34,12 +35,12 @@ def offered(report: BiasReport, signature: Signature) -> BiasReport:
 
 
 def _offers(report: BiasReport, signature: Signature) -> Iterator[Recommendation]:
-    label, favorable = report.label, report.favorable
+    label, favorable = report.label, class_meant(signature.classes, report.favorable)
     try:
         refuse_untrainable(signature)
     except InvalidInput:
         return
-    if label is None or label in signature.names or favorable not in signature.classes:
+    if label is None or label in signature.names or favorable is None:
         return
     for finding, _ in open_findings(report.attributes, tuple(CONSTRAINT_OF)):
         constraint = CONSTRAINT_OF.get(finding.metric)

@@ -30,6 +30,13 @@ def spellings(categories: Sequence[str]) -> Mapping[str, str]:
     return {text: meant[value] for value in (False, True) if value in meant for text in _SPELT[value]}
 
 
+def class_meant(classes: Sequence[str], label: str | None) -> str | None:
+    """The class of a model that a label of a dataset is, which may spell a truth value otherwise; None where it is none."""
+    if label is None or label in classes:
+        return label
+    return spellings(classes).get(label)
+
+
 def is_code(text: str) -> bool:
     """Whether a category is a number in its usual form, so that it was one in training ("007" was not)."""
     return is_number(text) and text in (repr(float(text)), f"{float(text):.0f}")

@@ -288,6 +288,8 @@ def test_a_report_offers_it_only_where_model_and_label_allow_it():
     offer = next(each for each in offers if each.attribute == "race")
     # true positive rates 120/120 and 40/80 are 0.5 apart, selection rates 160/200 and 60/160 only 0.425
     assert offer.settings[1:] == ("constraint: EQUALIZED_ODDS", "label: approved", "favorable: 1")
+    truths = offered(report, replace(signature, classes=("False", "True"))).recommendations
+    assert truths[-1].settings[-1] == "favorable: True"  # the report's is 1
     looking = replace(signature, features=(replace(feature, name="approved"),))
     for other in (looking, replace(signature, classes=("no", "yes")), a_signature(format=ModelFormat.ONNX)):
         assert offered(report, other) == report
