@@ -10,10 +10,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 import db.tables as t
 from engine.fairness.furthest import furthest_apart
+from engine.models.signature import Feature, FeatureType
 from resolvers.ids import global_id
 from tests import models
 from tests.api.test_model_files import read
-from tests.builders import a_dataset, a_model, an_analysis, an_artifact, keep
+from tests.builders import a_dataset, a_model, a_signature, an_analysis, an_artifact, keep
 
 FOLLOW = """subscription ($id: ID!) { analysisProgress(id: $id) {
   fraction finding { metric } flips { attribute flipRate } } }"""
@@ -198,7 +199,9 @@ def stored(url, people):
     waiting = an_analysis(person, model, dataset, status=t.Status.QUEUED, report=None, progress=0.0)
     nothing = an_analysis(person, model, dataset)
     nothing.report = replace(nothing.report, attributes=())
-    keep(url, model, dataset, an_artifact(person, model), analysis, waiting, nothing)
+    takes = tuple(Feature(name=name, type=FeatureType.ANY) for name in ("age", "city"))
+    artifact = an_artifact(person, model, signature=a_signature(features=takes))
+    keep(url, model, dataset, artifact, analysis, waiting, nothing)
     return {"good": analysis, "waiting": waiting, "nothing": nothing}
 
 

@@ -19,6 +19,7 @@ analysis:delete     x       x
 explanation:create  x       x
 explanation:read    x       x        x       x
 explanation:delete  x       x
+organization:write  x
 user:read           x       x        x       x
 """
 
