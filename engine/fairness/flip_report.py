@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.errors import InvalidInput, refuse_outside
 from engine.fairness.options import Bands
-from engine.values import Count, Interval
+from engine.values import LARGEST, Count, Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class FlipOptions:
         refuse_outside("confidence", self.confidence, 0.5, 0.99)
         refuse_outside("seed", self.seed, 0, 2**31 - 1)
         if self.threshold is not None:
-            refuse_outside("threshold", self.threshold, -1e60, 1e60)
+            refuse_outside("threshold", self.threshold, -LARGEST, LARGEST)
         if not self.attribute:
             raise InvalidInput("attribute must name a column, got an empty name", at=("attribute",))
         if self.bands:

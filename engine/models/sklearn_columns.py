@@ -248,12 +248,5 @@ def _members(model: Any) -> list[Any]:
     return [part for part in one if part is not None and type(model).__name__.startswith(wrappers)][:1]
 
 
-def text_of(value: Any) -> str:
-    """A class or category as it is written: 3.0 as "3", which is what the same code is in a column of whole numbers."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float | np.floating) and value != value)

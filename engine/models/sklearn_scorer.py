@@ -15,7 +15,8 @@ from sklearn.pipeline import Pipeline
 from engine.errors import InvalidInput
 from engine.models.scorer import Inside
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
-from engine.models.sklearn_columns import TEXTS, Seen, chain, is_missing, look, text_of
+from engine.models.sklearn_columns import TEXTS, Seen, chain, is_missing, look
+from engine.models.tree_scorer import category_text
 from engine.models.values import spellings
 from engine.values import Count
 
@@ -111,15 +112,15 @@ class SklearnScorer:
         """Each value as the category that it stands for: 1 for a column that had "1" in training, or the reverse."""
         known = self.seen.categories[place]
         missing = next((value for value in known if is_missing(value)), np.nan)
-        meant = {text_of(value): value for value in known if not is_missing(value)}
+        meant = {category_text(value): value for value in known if not is_missing(value)}
         meant |= {text: meant[category] for text, category in spellings(feature.categories).items()}
         codes, uniques = pd.factorize(given.to_numpy())
         numeric = all(isinstance(value, int | float | np.number) for value in meant.values())
         values = np.empty(len(uniques) + 1, dtype=object)
         values[-1] = missing  # the code of what is missing is -1
         for i, value in enumerate(uniques):
-            values[i] = meant.get(text_of(value), value)
-            if place in self.seen.closed and text_of(value) not in meant:
+            values[i] = meant.get(category_text(value), value)
+            if place in self.seen.closed and category_text(value) not in meant:
                 few = feature.categories[:10]
                 known_ones = ", ".join(few) + (", ..." if len(feature.categories) > len(few) else "")
                 raise InvalidInput(
@@ -240,7 +241,9 @@ def _answers(estimator: Any, taken: Any, signature: Signature) -> Numbers:
 def _votes(predicted: Any, classes: Sequence[str]) -> Numbers:
     place = {text: i for i, text in enumerate(classes)}
     made = np.zeros((len(predicted), len(classes)))
-    made[np.arange(len(predicted)), [place[text_of(value)] for value in np.asarray(predicted).tolist()]] = 1.0
+    made[
+        np.arange(len(predicted)), [place[category_text(value)] for value in np.asarray(predicted).tolist()]
+    ] = 1.0
     return made
 
 
@@ -252,7 +255,7 @@ def _task(estimator: Any) -> tuple[Task, tuple[str, ...]]:
             raise InvalidInput(f"{what} predicts several columns; a model with one answer is needed")
         if not isinstance(classes, np.ndarray) or classes.ndim != 1 or len(classes) < 2:
             raise InvalidInput(f"{what} knows no two classes, so it is not fitted or has nothing to decide")
-        texts = tuple(text_of(value) for value in classes.tolist())
+        texts = tuple(category_text(value) for value in classes.tolist())
         if len(set(texts)) < len(texts):
             raise InvalidInput(f"{what} has two classes of the same name")
         return (Task.BINARY if len(texts) == 2 else Task.MULTICLASS), texts
@@ -300,7 +303,7 @@ def _first(estimator: Any, name: str) -> Any:
 
 def _feature(name: str, place: int, seen: Seen) -> Feature:
     if place in seen.categories:
-        known = tuple(text_of(value) for value in seen.categories[place] if not is_missing(value))
+        known = tuple(category_text(value) for value in seen.categories[place] if not is_missing(value))
         return Feature(name=name, type=FeatureType.CATEGORY, categories=known, closed=place in seen.closed)
     number = place in seen.numbers
     return Feature(name=name, type=FeatureType.NUMBER if number else FeatureType.ANY)

@@ -156,7 +156,7 @@ def _is_number(text: str) -> bool:
 
 
 def category_text(value: object) -> str:
-    """A category in the form that the signature has it."""
+    """A class or category as it is written: 3.0 as "3", which is what the same code is in a column of whole numbers."""
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     if isinstance(value, float | np.floating) and float(value).is_integer():
