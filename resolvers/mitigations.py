@@ -1,6 +1,7 @@
 """Mitigations: models trained again under a constraint of fairness, to become new versions."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 import strawberry
@@ -23,11 +24,28 @@ from engine.tables.names import no_column
 from resolvers import work
 from resolvers.context import Info
 from resolvers.ids import key
-from resolvers.lists import ListOrder
-from resolvers.paging import USUAL_PAGE, Page
+from resolvers.lists import page
+from resolvers.paging import USUAL_PAGE, Page, Slice
 from resolvers.removal import Removal
 from resolvers.scoring import refuse_misfit, signature_of
 from resolvers.texts import LONGEST_VERSION, words
+
+
+class MitigationOrder(StrEnum):
+    """How a list of mitigations is sorted."""
+
+    NEWEST_FIRST = "newest_first"
+    OLDEST_FIRST = "oldest_first"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MitigationFilter:
+    """Which mitigations to list; conditions left out do not narrow the list."""
+
+    model_id: ID | None = None
+    """The model that is trained again."""
+    dataset_id: ID | None = None
+    status: t.Status | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,17 +121,41 @@ async def report(mitigation: strawberry.Parent[t.Mitigation], info: Info) -> Mit
     return kept
 
 
+async def mitigations(
+    info: Info,
+    first: int = USUAL_PAGE,
+    after: str | None = None,
+    filter: MitigationFilter | None = None,
+    order: MitigationOrder = MitigationOrder.NEWEST_FIRST,
+) -> Page[t.Mitigation]:
+    """The mitigations, a page at a time."""
+    return await page(info.context, _part(info, first, after, filter or MitigationFilter(), order))
+
+
 async def of_model(
     model: strawberry.Parent[t.Model],
     info: Info,
     first: int = USUAL_PAGE,
     after: str | None = None,
     status: t.Status | None = None,
+    order: MitigationOrder = MitigationOrder.NEWEST_FIRST,
 ) -> Page[t.Mitigation]:
-    """The mitigations that started from this model, newest first, a page at a time."""
-    order = ListOrder.NEWEST_FIRST
-    part = work.part(info.context, t.Mitigation, first, after, order, status=status)
+    """The mitigations that started from this model, a page at a time."""
+    part = _part(info, first, after, MitigationFilter(status=status), order)
     return await info.context.children(t.Mitigation, "model_id", model.id, part)
+
+
+async def of_analysis(
+    analysis: strawberry.Parent[t.Analysis],
+    info: Info,
+    first: int = USUAL_PAGE,
+    after: str | None = None,
+    status: t.Status | None = None,
+    order: MitigationOrder = MitigationOrder.NEWEST_FIRST,
+) -> Page[t.Mitigation]:
+    """The mitigations that answer this analysis, a page at a time."""
+    part = _part(info, first, after, MitigationFilter(status=status), order)
+    return await info.context.children(t.Mitigation, "analysis_id", analysis.id, part)
 
 
 async def model_of(mitigation: strawberry.Parent[t.Mitigation], info: Info) -> t.Model | None:
@@ -136,6 +178,12 @@ async def analysis_of(mitigation: strawberry.Parent[t.Mitigation], info: Info) -
 async def version_of(mitigation: strawberry.Parent[t.Mitigation], info: Info) -> t.Model | None:
     """The new version with its file, once the mitigation is completed; null when that one is deleted."""
     return None if mitigation.version_id is None else await info.context.one(t.Model, mitigation.version_id)
+
+
+def _part(
+    info: Info, first: int, after: str | None, asked: MitigationFilter, order: MitigationOrder
+) -> Slice[t.Mitigation]:
+    return work.part(info.context, t.Mitigation, first, after, order, **vars(asked))
 
 
 async def _analysis(session: AsyncSession, scope: Scope, id: ID | None, model: UUID) -> UUID | None:

@@ -57,6 +57,9 @@ class Query:
         resolvers.explanations.explanations, allow=Permission.EXPLANATION_READ
     )
     mitigation: Mitigation | None = door(resolvers.mitigations.mitigation, allow=Permission.ANALYSIS_READ)
+    mitigations: Connection[Mitigation] | None = door(
+        resolvers.mitigations.mitigations, allow=Permission.ANALYSIS_READ
+    )
     compare_analyses: ReportComparison | None = door(
         resolvers.trends.compare_analyses, allow=Permission.ANALYSIS_READ
     )

@@ -180,6 +180,9 @@ class Analysis(Job, Node):
     explanations: "Connection[Explanation] | None" = door(
         resolvers.explanations.of_analysis, allow=Permission.EXPLANATION_READ
     )
+    mitigations: "Connection[Mitigation] | None" = door(
+        resolvers.mitigations.of_analysis, allow=Permission.ANALYSIS_READ
+    )
 
 
 @strawberry.type

@@ -72,6 +72,7 @@ CHOICES = (
     ListOrder,
     b.AnalysisOrder,
     ex.ExplanationOrder,
+    mi.MitigationOrder,
 )
 VALUES = (
     f.Interval,
@@ -158,6 +159,7 @@ INPUTS = (
     ex.ExplanationFilter,
     ex.NewExplanation,
     mt.MitigationOptions,
+    mi.MitigationFilter,
     mi.NewMitigation,
     u.NewDataset,
     n.NewReference,

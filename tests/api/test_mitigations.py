@@ -34,9 +34,13 @@ fragment Measures on MitigationMeasures {
 }"""
 ANALYSIS = """query ($id: ID!) { analysis(id: $id) { status error report { recommendations { title text settings } } } }"""
 PROGRESS = "subscription ($id: ID!) { progress(id: $id) { subject subjectId status stage message fraction } }"
-OF_MODEL = (
-    "query ($id: ID!) { model(id: $id) { mitigations { totalCount edges { node { id version { id } } } } } }"
-)
+LISTED = """query ($model: ID!, $analysis: ID!) {
+  mitigations(first: 1, filter: { modelId: $model, status: COMPLETED }, order: OLDEST_FIRST) { ...Those }
+  none: mitigations(filter: { modelId: $model, status: FAILED }) { ...Those }
+  model(id: $model) { mitigations(order: OLDEST_FIRST) { ...Those } }
+  analysis(id: $analysis) { mitigations { ...Those } }
+}
+fragment Those on MitigationConnection { totalCount edges { node { id version { id } } } }"""
 DELETE = "mutation ($id: ID!) { deleteMitigation(id: $id) { deleted message } }"
 DELETE_MODEL = "mutation ($id: ID!) { deleteModel(id: $id) { deleted archived } }"
 PREDICT = """mutation ($model: ID!) { predict(modelId: $model, rows: [{values: [{feature: "pay", value: "2"},
@@ -109,11 +113,15 @@ async def test_a_failing_finding_leads_to_a_new_version_that_can_be_used(api, wo
     await used(api, version)
     taken = await api("analyst", START, input=asked)
     assert (taken.code, "name another version" in taken.errors[0]["message"]) == ("CONFLICT", True)
-    listed = (await api("viewer", OF_MODEL, id=model)).data["model"]["mitigations"]
-    assert listed == {
-        "totalCount": 1,
-        "edges": [{"node": {"id": started["id"], "version": {"id": version["id"]}}}],
-    }
+    listed = (await api("viewer", LISTED, model=model, analysis=analysis)).data
+    node = {"id": started["id"], "version": {"id": version["id"]}}
+    for found in (
+        listed["mitigations"],
+        listed["model"]["mitigations"],
+        listed["analysis"]["mitigations"],
+    ):
+        assert found == {"totalCount": 1, "edges": [{"node": node}]}
+    assert listed["none"] == {"totalCount": 0, "edges": []}
     assert (await api("admin", DELETE_MODEL, id=model)).data["deleteModel"] == {
         "deleted": False,
         "archived": True,
