@@ -17,7 +17,7 @@ from db.errors import Conflict
 from db.owned import one, own
 from db.session import Scope
 from engine.errors import InvalidInput, within
-from engine.mitigation import MitigationOptions, MitigationReport
+from engine.mitigation import Candidate, MitigationOptions, MitigationReport
 from engine.mitigation.options import refuse_untrainable
 from engine.models.signature import Signature
 from engine.tables.names import no_column
@@ -64,7 +64,8 @@ class NewMitigation:
 
 
 async def start(info: Info, input: NewMitigation, idempotency_key: str | None = None) -> t.Mitigation:
-    """Train a model again under a constraint of fairness, as a new version of it with a file; `progress` follows it.
+    """Train a model again under a constraint of fairness, as a new version of it with a file; `mitigationProgress`
+    follows it.
 
     The report says what it brings on held-out rows: the model as it was, retrained without the constraint, and mitigated.
     Asks for the permission analysis:create too. With an idempotency key, asking again for the same gives the mitigation that
@@ -158,6 +159,13 @@ async def of_analysis(
     return await info.context.children(t.Mitigation, "analysis_id", analysis.id, part)
 
 
+def candidate(event: strawberry.Parent[t.Event]) -> Candidate | None:
+    """A model that was trained, on the rows on which one is chosen. The chosen one is told again at the end, as such."""
+    if event.partial is None or event.subject is not t.Subject.MITIGATION:
+        return None
+    return _CANDIDATE.validate_python(event.partial)
+
+
 async def model_of(mitigation: strawberry.Parent[t.Mitigation], info: Info) -> t.Model | None:
     """The model that is trained again."""
     return await info.context.one(t.Model, mitigation.model_id)
@@ -233,4 +241,5 @@ def _same(before: t.Mitigation, now: t.Mitigation) -> t.Mitigation:
     return before
 
 
+_CANDIDATE = TypeAdapter(Candidate)
 _OPTIONS = TypeAdapter(MitigationOptions)

@@ -77,6 +77,15 @@ async def explanation_progress(
         yield event
 
 
+async def mitigation_progress(
+    info: Info, id: ID, after: Count | None = None
+) -> AsyncGenerator[t.Event, None]:
+    """Follow a mitigation until it ends, with each candidate as soon as it is trained."""
+    subject, row_id = _subject(id, only=t.Subject.MITIGATION)
+    async for event in _follow_one(info.context, subject, row_id, after):
+        yield event
+
+
 async def activity(info: Info, after: Count | None = None) -> AsyncGenerator[t.Event, None]:
     """Follow everything in the organization that the viewer may see; without `after` from now on."""
     context = info.context

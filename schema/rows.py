@@ -32,7 +32,7 @@ from engine.explanations.performance import Performance
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
 from engine.fairness import AnalysisType, BiasReport, Finding, Metric
 from engine.fairness.flip_report import FlipReport
-from engine.mitigation import Constraint, MitigationReport
+from engine.mitigation import Candidate, Constraint, MitigationReport
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
 from engine.models.endpoint import Answers, EndpointProtocol, Numbers, Tensors
@@ -438,3 +438,8 @@ class SignedIn:
     token: str
     expires_at: datetime
     viewer: User
+
+
+@face(t.Event)
+class MitigationProgress(Progress):
+    candidate: Candidate | None = computed(resolvers.mitigations.candidate)

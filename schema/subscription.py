@@ -7,7 +7,7 @@ import strawberry
 import resolvers.progress
 from auth.permissions import Open, Permission
 from schema.fields import stream
-from schema.rows import AnalysisProgress, ExplanationProgress, Progress
+from schema.rows import AnalysisProgress, ExplanationProgress, MitigationProgress, Progress
 
 
 @strawberry.type
@@ -24,5 +24,8 @@ class Subscription:
     )
     explanation_progress: AsyncGenerator[ExplanationProgress, None] = stream(
         resolvers.progress.explanation_progress, allow=Permission.EXPLANATION_READ
+    )
+    mitigation_progress: AsyncGenerator[MitigationProgress, None] = stream(
+        resolvers.progress.mitigation_progress, allow=Permission.ANALYSIS_READ
     )
     activity: AsyncGenerator[Progress, None] = stream(resolvers.progress.activity, allow=Open.SIGNED_IN)

@@ -6,7 +6,7 @@ Fair Classification", ICML 2018). A search over a grid gives plain models, where
 many that take turns by lot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -27,7 +27,6 @@ from engine.mitigation.learner import Decisions, Learner
 from engine.mitigation.options import Constraint, MitigationOptions
 from engine.models.scorer import Numbers
 from engine.models.sklearn_scorer import quiet
-from engine.values import Step, Tell
 
 MOMENTS: Mapping[Constraint, Any] = MappingProxyType(
     {
@@ -44,10 +43,12 @@ REACH = 1.5
 serves. Ours."""
 
 
-def candidates(
-    learner: Learner, groups: Sequence[str], options: MitigationOptions, tell: Tell
-) -> list[tuple[int, Any]]:
-    """Last steps trained under the constraint, each with its number; 0 is without it.
+Found = Callable[[int, Any], None]
+"""What is done with a candidate as soon as it is trained: its number, and the last step."""
+
+
+def candidates(learner: Learner, groups: Sequence[str], options: MitigationOptions, found: Found) -> None:
+    """Train last steps under the constraint, and hand over each with its number; 0 is without it.
 
     Those are left out that would decide about all training rows alike.
 
@@ -57,12 +58,16 @@ def candidates(
     truth = learner.truth.astype(int)
     places, sensitive = np.arange(len(truth))[:, None], np.asarray(groups, object)
     grid = multipliers(options.constraint, truth, sensitive, options.candidates, options.seed)
-    reduced = _Reduced(learner, options.candidates, [0], tell)
-    search = GridSearch(reduced, MOMENTS[options.constraint](), grid=grid)
+    search = GridSearch(None, MOMENTS[options.constraint](), grid=grid)
+
+    def trained(model: Any) -> None:
+        found(
+            len(search.predictors_), model
+        )  # those before it, the ones that decide all rows alike among them
+
+    search.estimator = _Reduced(learner, trained)
     with quiet():  # fairlearn calls pandas in ways that are on their way out
         search.fit(places, truth, sensitive_features=sensitive)
-    made = enumerate(search.predictors_)
-    return [(number, each.model) for number, each in made if isinstance(each, _Reduced)]
 
 
 def multipliers(
@@ -100,19 +105,17 @@ def spread(dimensions: int, count: int, seed: int) -> Numbers:
 class _Reduced:
     """What fairlearn trains: it hands over places of rows, and labels and weights that the reduction asks for."""
 
-    def __init__(self, learner: Learner, count: int, done: list[int], tell: Tell) -> None:
-        self.learner, self.count, self.done, self.tell = learner, count, done, tell
+    def __init__(self, learner: Learner, trained: Callable[[Any], None]) -> None:
+        self.learner, self.trained = learner, trained
         self.model: Any = None
 
     def __deepcopy__(self, memo: object) -> "_Reduced":
         """A fresh one on the same rows."""
-        return _Reduced(self.learner, self.count, self.done, self.tell)
+        return _Reduced(self.learner, self.trained)
 
     def fit(self, places: object, labels: Any, sample_weight: Any) -> "_Reduced":
         self.model = self.learner.trained(np.asarray(labels) == 1, np.asarray(sample_weight, float))
-        self.done[0] += 1
-        message = f"Trained {self.done[0]} of {self.count} candidates"
-        self.tell(Step(stage="training candidates", fraction=self.done[0] / self.count, message=message))
+        self.trained(self.model)
         return self
 
     def predict(self, places: object) -> Decisions:

@@ -8,6 +8,7 @@ It belongs in a child that is kept in: it trains whatever the model's file holds
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from engine.mitigation.candidates import candidates
 from engine.mitigation.learner import Decisions, Learner, favored
 from engine.mitigation.measuring import Ground, choose
 from engine.mitigation.options import MitigationOptions, refuse_untrainable
-from engine.mitigation.report import MitigationReport
+from engine.mitigation.report import Candidate, MitigationReport
 from engine.mitigation.splitting import Places
 from engine.mitigation.usable import usable
 from engine.mitigation.wording import notes, summary
@@ -93,8 +94,6 @@ def mitigated(
     )
     learner = Learner(scorer, rows.iloc[training], used.truth[training], favorable, options.seed)
     named = [used.names[group] for group in used.groups[training]]
-    trained = candidates(learner, named, options, portion(tell, 0.0, TRAINED))
-    tell(Step(stage="measuring", fraction=TRAINED, message="Measuring the models on rows they have not seen"))
 
     def ground(places: Places) -> Ground:
         return Ground(names=used.names, groups=used.groups[places], truth=used.truth[places], options=options)
@@ -102,13 +101,20 @@ def mitigated(
     def decide(made: SklearnScorer, places: Places) -> Decisions:
         return favored(made, rows.iloc[places], favorable)
 
-    models = {number: learner.scorer_of(model) for number, model in trained}
     on, off = ground(selection), ground(held_out)
-    curve = choose(
-        [on.candidate(number, decide(made, selection)) for number, made in models.items()],
-        options.constraint_weight,
-    )
-    best = next(each.number for each in curve if each.chosen)
+    models: dict[int, SklearnScorer] = {}
+    measured: list[Candidate] = []
+
+    def found(number: int, model: Any) -> None:
+        models[number] = learner.scorer_of(model)
+        measured.append(on.candidate(number, decide(models[number], selection)))
+        tell(_trained(measured[-1], options.candidates))
+
+    candidates(learner, named, options, found)
+    curve = choose(measured, options.constraint_weight)
+    chosen = next(each for each in curve if each.chosen)
+    message = "Measuring the models on rows they have not seen"
+    tell(Step(stage="measuring", fraction=TRAINED, message=message, partial=chosen))
     report = MitigationReport(
         summary="",
         constraint=options.constraint,
@@ -119,14 +125,20 @@ def mitigated(
         rows=used.counted,
         before=off.measures(decide(scorer, held_out)),
         retrained=off.measures(decide(models[0], held_out)),
-        mitigated=off.measures(decide(models[best], held_out)),
+        mitigated=off.measures(decide(models[chosen.number], held_out)),
         candidates=curve,
-        changed=best != 0,
+        changed=chosen.number != 0,
         confidence=options.confidence,
         seed=options.seed,
     )
     said = notes(report, options, signature, used.small, groups.notes)
-    return replace(report, summary=summary(report), notes=said), models[best]
+    return replace(report, summary=summary(report), notes=said), models[chosen.number]
+
+
+def _trained(candidate: Candidate, of: int) -> Step:
+    done = candidate.number + 1
+    message = f"Trained {done} of {of} candidates"
+    return Step(stage="training candidates", fraction=TRAINED * done / of, message=message, partial=candidate)
 
 
 def write(made: SklearnScorer, rows: pd.DataFrame, target: Path, allowed: Collection[str] = ()) -> None:

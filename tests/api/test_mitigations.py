@@ -34,6 +34,9 @@ fragment Measures on MitigationMeasures {
 }"""
 ANALYSIS = """query ($id: ID!) { analysis(id: $id) { status error report { recommendations { title text settings } } } }"""
 PROGRESS = "subscription ($id: ID!) { progress(id: $id) { subject subjectId status stage message fraction } }"
+FOLLOW = """subscription ($id: ID!) { mitigationProgress(id: $id) {
+  subject subjectId status message candidate { number gap accuracy chosen }
+} }"""
 LISTED = """query ($model: ID!, $analysis: ID!) {
   mitigations(first: 1, filter: { modelId: $model, status: COMPLETED }, order: OLDEST_FIRST) { ...Those }
   none: mitigations(filter: { modelId: $model, status: FAILED }) { ...Those }
@@ -87,7 +90,9 @@ async def test_a_failing_finding_leads_to_a_new_version_that_can_be_used(api, wo
     ]
     other = asked | {"options": options | {"seed": 1}}
     assert (await api("analyst", START, input=other, key="once")).code == "CONFLICT"
-    events = [each.data["progress"] for each in await api.all_events("viewer", PROGRESS, id=started["id"])]
+    events = [
+        each.data["mitigationProgress"] for each in await api.all_events("viewer", FOLLOW, id=started["id"])
+    ]
     assert {(event["subject"], event["subjectId"]) for event in events} == {("MITIGATION", started["id"])}
     made = await api.until_ended("viewer", MITIGATION, started["id"])
     assert (made["status"], made["error"]) == ("COMPLETED", None)
@@ -104,6 +109,9 @@ async def test_a_failing_finding_leads_to_a_new_version_that_can_be_used(api, wo
     assert (report["metric"], report["favorable"]) == ("DEMOGRAPHIC_PARITY_DIFFERENCE", "1")
     assert report["mitigated"]["gap"] < min(report["before"]["gap"], report["retrained"]["gap"]) - 0.05
     assert report["mitigated"]["gapInterval"]["low"] <= report["mitigated"]["gap"]
+    *curve, chosen = [event["candidate"] for event in events if event["candidate"] is not None]
+    assert curve == [each | {"chosen": False} for each in report["candidates"]]
+    assert [chosen] == [each for each in report["candidates"] if each["chosen"]]
     held = report["rows"]["heldOut"]
     assert sum(each["rows"] for each in report["mitigated"]["groups"]) == held
     assert report["rows"]["training"] + report["rows"]["selection"] + held == 600

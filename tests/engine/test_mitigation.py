@@ -92,6 +92,9 @@ def test_a_dataset_becomes_the_file_of_a_new_model_and_the_same_one_again(scorer
     assert gap == pytest.approx(report.mitigated.gap, abs=0.08)
     assert "Trained 11 of 11 candidates" in [step.message for step in steps]
     assert [step.fraction for step in steps] == sorted(step.fraction for step in steps)
+    *told, last = [step.partial for step in steps if step.partial is not None]
+    assert told == [replace(each, chosen=False) for each in report.candidates]
+    assert [last] == [each for each in report.candidates if each.chosen]
     with pytest.raises(InvalidInput, match="no column 'payed'") as refusal:
         mitigate(silent, scorer, [path], replace(OPTIONS, label="payed"), files[0])
     assert refusal.value.at == ("label",)
