@@ -5,7 +5,7 @@ import numpy as np
 from engine.explanations.answers import predicted, row_named
 from engine.explanations.case import Case
 from engine.explanations.lime_fit import Fit, fit
-from engine.explanations.lime_samples import Neighbourhood, drawn, readings
+from engine.explanations.lime_samples import Neighbourhood, drawn, often, readings
 from engine.explanations.options import ExplanationKind
 from engine.explanations.report import Attribution, Explained, ExplanationMethod, RowExplanation
 from engine.explanations.ways import SCORES, VALUES
@@ -24,6 +24,7 @@ class Lime:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._read = readings(case.scorer.signature, case.background, case.truths)
+        self._often = often(self._read, case.background)
         self._own = np.column_stack([each.bins(case.rows[each.name]) for each in self._read])
         self._drawn = [self._points(seed) for seed in range(case.options.repeats)]
         self.evaluations = sum(len(scores) for _, scores in self._drawn)
@@ -46,7 +47,7 @@ class Lime:
     def _points(self, seed: int) -> tuple[Neighbourhood, Numbers]:
         case = self._case
         generator = np.random.default_rng([case.options.seed, seed])
-        points = drawn(self._read, case.background, case.options.samples, generator)
+        points = drawn(self._read, self._often, case.options.samples, generator)
         return points, case.scorer.scores(points.points)
 
 

@@ -61,15 +61,15 @@ class Quartiles:
 
     def drawn(self, bins: Bins, generator: np.random.Generator) -> NDArray[Any]:
         """A value in each bin, from the normal of the bin cut at its ends."""
-        at = np.maximum(bins, 0)
-        low = (self.least[at] - self.means[at]) / self.spreads[at]
-        high = (self.most[at] - self.means[at]) / self.spreads[at]
+        low = (self.least - self.means) / self.spreads
+        high = (self.most - self.means) / self.spreads
         upper = low > 0  # in the upper tail the probabilities round to 1: mirror it
         low, high = np.where(upper, -high, low), np.where(upper, -low, high)
-        chance = ndtr(low) + generator.random(len(bins)) * (ndtr(high) - ndtr(low))
-        z = np.clip(ndtri(chance), low, high)
-        values = self.means[at] + np.where(upper, -z, z) * self.spreads[at]
-        values = np.clip(values, self.least[at], self.most[at])
+        first, width = ndtr(low), ndtr(high) - ndtr(low)
+        spreads = np.where(upper, -self.spreads, self.spreads)
+        at = np.maximum(bins, 0)
+        z = ndtri(first[at] + generator.random(len(bins)) * width[at])  # beyond its bin at most by rounding
+        values = np.clip(self.means[at] + z * spreads[at], self.least[at], self.most[at])
         return np.where(bins == MISSING, np.nan, values)
 
     def condition(self, bin: int) -> str:
@@ -142,14 +142,27 @@ def readings(
     ]
 
 
+def often(
+    read: list[Quartiles | Categories], background: pd.DataFrame
+) -> list[tuple[Bins, Numbers]]:
+    """Of each feature the bins that the background has, and the share of its rows in each."""
+    found = []
+    for each in read:
+        seen, rows = np.unique(each.bins(background[each.name]), return_counts=True)
+        found.append((seen, rows / rows.sum()))
+    return found
+
+
 def drawn(
-    read: list[Quartiles | Categories], background: pd.DataFrame, points: int, generator: np.random.Generator
+    read: list[Quartiles | Categories],
+    shares: list[tuple[Bins, Numbers]],
+    points: int,
+    generator: np.random.Generator,
 ) -> Neighbourhood:
-    """Draw points: each feature by itself, bins as often as the background has them."""
+    """Draw points: each feature by itself, bins as often as the background has them (`often`)."""
     bins = np.empty((points, len(read)), dtype=np.int32)
     columns = {}
-    for j, each in enumerate(read):
-        seen, often = np.unique(each.bins(background[each.name]), return_counts=True)
-        bins[:, j] = generator.choice(seen, size=points, p=often / often.sum())
+    for j, (each, (seen, share)) in enumerate(zip(read, shares, strict=True)):
+        bins[:, j] = generator.choice(seen, size=points, p=share)
         columns[each.name] = each.drawn(bins[:, j], generator)
     return Neighbourhood(bins=bins, points=pd.DataFrame(columns))

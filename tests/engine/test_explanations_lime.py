@@ -11,7 +11,7 @@ from scipy.stats import truncnorm
 
 from engine.explanations.explain import explain
 from engine.explanations.lime_fit import fit
-from engine.explanations.lime_samples import MISSING, Categories, Quartiles, drawn, readings
+from engine.explanations.lime_samples import MISSING, Categories, Quartiles, drawn, often, readings
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from tests.scorers import Made, case
 
@@ -88,7 +88,8 @@ def test_values_are_drawn_from_the_truncated_normal_of_their_bin() -> None:
 def test_categories_and_missing_values_are_drawn_as_often_as_the_background_has_them() -> None:
     background = pd.DataFrame({"c": ["a"] * 50 + ["b"] * 30 + [None] * 20, "n": [1.0, np.nan] * 50})
     model = Made(function=lambda rows: np.zeros(len(rows)), names=["c", "n"])
-    found = drawn(readings(model.signature, background), background, 20_000, np.random.default_rng(0)).points
+    read = readings(model.signature, background)
+    found = drawn(read, often(read, background), 20_000, np.random.default_rng(0)).points
     assert (found["c"] == "a").mean() == pytest.approx(0.5, abs=0.02)
     assert found["c"].isna().mean() == pytest.approx(0.2, abs=0.02)
     assert found["n"].isna().mean() == pytest.approx(0.5, abs=0.02)
