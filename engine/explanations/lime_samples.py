@@ -142,9 +142,7 @@ def readings(
     ]
 
 
-def often(
-    read: list[Quartiles | Categories], background: pd.DataFrame
-) -> list[tuple[Bins, Numbers]]:
+def often(read: list[Quartiles | Categories], background: pd.DataFrame) -> list[tuple[Bins, Numbers]]:
     """Of each feature the bins that the background has, and the share of its rows in each."""
     found = []
     for each in read:

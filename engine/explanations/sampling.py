@@ -49,15 +49,16 @@ def pairs_for(budget: int | None, features: int, rows: int) -> int:
     return budget // one_each
 
 
-def values(mixer: Mixer, row: pd.DataFrame, pairs: int, generator: np.random.Generator) -> Sampled:
-    """Estimate the interventional Shapley values of one row."""
+def values(
+    mixer: Mixer, row: pd.DataFrame, output: float, pairs: int, generator: np.random.Generator
+) -> Sampled:
+    """Estimate the interventional Shapley values of one row, whose answer is `output`."""
     features = len(mixer.names)
-    own = float(mixer.score(row)[0])
     stand_ins = np.repeat(np.arange(mixer.rows), pairs)
     at_once = max(1, BLOCK // (2 * max(1, features - 1)))
     found = np.concatenate(
         [
-            _pair_values(mixer, row, stand_ins[start : start + at_once], own, generator)
+            _pair_values(mixer, row, stand_ins[start : start + at_once], output, generator)
             for start in range(0, len(stand_ins), at_once)
         ]
     )
@@ -70,22 +71,26 @@ def _pair_values(
     mixer: Mixer,
     row: pd.DataFrame,
     stand_ins: NDArray[np.intp],
-    own: float,
+    output: float,
     generator: np.random.Generator,
 ) -> Numbers:
     """(pairs, features): what each feature changed on the way, on average over there and back."""
     features = len(mixer.names)
-    orders = generator.permuted(np.tile(np.arange(features), (len(stand_ins), 1)), axis=1)
-    total = np.zeros((len(stand_ins), features))
-    for way in (orders, orders[:, ::-1]):
-        joined = np.argsort(way, axis=1)  # when each feature joins
-        known = joined[:, None, :] < np.arange(1, features)[None, :, None]
-        scores = mixer.mixed(
-            row, known.reshape(-1, features), np.repeat(stand_ins, max(0, features - 1))
-        ).reshape(len(stand_ins), features - 1)
-        path = np.column_stack([mixer.alone[stand_ins], scores, np.full(len(stand_ins), own)])
-        np.put_along_axis(changes := np.empty_like(total), way, np.diff(path, axis=1), axis=1)
-        total += changes
+    there = generator.permuted(np.tile(np.arange(features), (len(stand_ins), 1)), axis=1)
+    orders = np.concatenate([there, there[:, ::-1]])
+    stand_ins = np.tile(stand_ins, 2)
+    joined = np.argsort(orders, axis=1)  # when each feature joins
+    known = joined[:, None, :] < np.arange(1, features)[None, :, None]
+    scores = mixer.mixed(row, known.reshape(-1, features), np.repeat(stand_ins, features - 1))
+    path = np.column_stack(
+        [
+            mixer.alone[stand_ins],
+            scores.reshape(len(orders), features - 1),
+            np.full(len(orders), output),
+        ]
+    )
+    np.put_along_axis(changes := np.empty(orders.shape), orders, np.diff(path, axis=1), axis=1)
+    total: Numbers = changes[: len(there)] + changes[len(there) :]
     return total / 2
 
 

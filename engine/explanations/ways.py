@@ -109,11 +109,11 @@ class Structured:
         encoded = self._inside.encode(rows)
         margins = bounded(self._inside.core.margins(encoded))
         values = bounded(self._values(encoded))
+        if answers.count(answers[0]) == len(answers):  # as almost always, and at once for any number of rows
+            return self._one(answers[0], values, margins)
         places = np.fromiter((answer.place for answer in answers), np.intp, len(answers))
         distinct, first = np.unique(places, return_index=True)
         found = [self._one(answers[i], values, margins) for i in first]
-        if len(found) == 1:
-            return found[0]
         which = np.searchsorted(distinct, places), np.arange(len(places))
         return Attributions(
             values=np.stack([one.values for one in found])[which],
@@ -139,8 +139,9 @@ class Asked:
     """Attributions in the units of the scores, of a model that can only be asked."""
 
     def __init__(
-        self, case: Case, row_values: "Callable[[Mixer, pd.DataFrame], tuple[Numbers, Numbers | None]]"
+        self, case: Case, row_values: "Callable[[Mixer, pd.DataFrame, float], tuple[Numbers, Numbers | None]]"
     ) -> None:
+        """`row_values` of a row and its output: its values and their standard errors."""
         self._case = case
         self._row_values = row_values
         self._mixers: dict[Answer, Mixer] = {}
@@ -152,20 +153,20 @@ class Asked:
         mixers = [self._mixers[answer] for answer in answers]
         before = self._evaluations()
         bases = [float(mixer.alone.mean()) for mixer in mixers]
-        values, errors, outputs = [], [], []
+        said = self._case.scorer.scores(rows)
+        outputs = said[np.arange(len(rows)), [answer.place for answer in answers]]
+        values, errors = [], []
         for i, mixer in enumerate(mixers):
-            row = rows.iloc[[i]]
-            found, error = self._row_values(mixer, row)
+            found, error = self._row_values(mixer, rows.iloc[[i]], float(outputs[i]))
             values.append(found)
             errors.append(error)
-            outputs.append(float(mixer.score(row)[0]))
         drawn = [error for error in errors if error is not None]
         return Attributions(
             values=np.stack(values),
             bases=np.array(bases),
-            outputs=np.array(outputs),
+            outputs=outputs,
             standard_errors=np.stack(drawn) if len(drawn) == len(errors) else None,
-            evaluations=self._evaluations() - before,
+            evaluations=self._evaluations() - before + len(rows),
         )
 
     def pairs(self, rows: pd.DataFrame, answer: Answer, chosen: Sequence[int]) -> Numbers | None:
@@ -266,7 +267,7 @@ def _enumeration(case: Case) -> Explainer | str:
     needed = 2**features * len(case.background)
     if case.options.budget is not None and needed > case.options.budget:
         return f"Trying all coalitions needs {needed:,} evaluations for each row, more than the budget."
-    return Asked(case, lambda mixer, row: (enumeration.values(mixer, row), None))
+    return Asked(case, lambda mixer, row, _: (enumeration.values(mixer, row), None))
 
 
 def _sampled(case: Case) -> Explainer | str:
@@ -275,8 +276,8 @@ def _sampled(case: Case) -> Explainer | str:
     pairs = sampling.pairs_for(case.options.budget, len(case.names), len(case.background))
     generator = np.random.default_rng(case.options.seed)
 
-    def values(mixer: Mixer, row: pd.DataFrame) -> tuple[Numbers, Numbers | None]:
-        found = sampling.values(mixer, row, pairs, generator)
+    def values(mixer: Mixer, row: pd.DataFrame, output: float) -> tuple[Numbers, Numbers | None]:
+        found = sampling.values(mixer, row, output, pairs, generator)
         return found.values, found.standard_errors
 
     return Asked(case, values)
