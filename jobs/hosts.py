@@ -40,6 +40,8 @@ class Bounds:
     """Without a byte either way."""
     seconds: float = 300.0
     """From the first attempt to the last byte."""
+    pauses: tuple[float, ...] = (1.0, 4.0, 15.0)
+    """Seconds before each new try at a server that says that it is busy, which may ask for longer ones."""
     head_bytes: int = 64 * KIB
     body_bytes: int = 64 * MIB
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from engine.errors import EngineError, InvalidInput
@@ -21,6 +21,8 @@ from jobs.addresses import refused
 from jobs.hosts import Bounds, Outbound, Target
 
 PIECE = 64 * KIB
+BUSY = frozenset({429, 502, 503, 504})
+"""Statuses that tell of a moment, not of the question."""
 
 Reached = tuple[socket.AddressFamily, tuple[Any, ...]]
 """A family of addresses, and one of them as its sockets take it."""
@@ -28,6 +30,15 @@ Reached = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 class NoAnswer(EngineError):
     """Another server was called and gave no answer that could be used; the message quotes nothing that it sent."""
+
+
+class _Busy(NoAnswer):
+    """It may answer in a while."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        """How long it asks to be left alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,7 @@ class Line:
     outbound: Outbound
 
     def call(self, path: str, body: bytes) -> bytes:
-        """Send JSON, and give back what is answered; once more where the connection was cut.
+        """Send JSON, and give back what is answered; once more where the connection was cut, and some times where it is busy.
 
         Args:
             path: behind that of the address; each word of it quoted.
@@ -50,9 +61,9 @@ class Line:
         until = monotonic() + self.outbound.bounds.seconds
         try:
             try:
-                return self._asked(path, body, until)
+                return self._patiently(path, body, until)
             except (ConnectionResetError, BrokenPipeError):
-                return self._asked(path, body, until)
+                return self._patiently(path, body, until)
         except TimeoutError:
             raise self._no("does not answer in time") from None
         except ssl.SSLCertVerificationError as error:
@@ -93,6 +104,18 @@ class Line:
             context.load_verify_locations(self.outbound.ca)
         return context
 
+    def _patiently(self, path: str, body: bytes, until: float) -> bytes:
+        """Ask again where the server is busy, after a while, as long as there is time."""
+        for pause in self.outbound.bounds.pauses:
+            try:
+                return self._asked(path, body, until)
+            except _Busy as busy:
+                wait = max(pause, busy.seconds)
+                if monotonic() + wait >= until:
+                    raise
+                sleep(wait)
+        return self._asked(path, body, until)
+
     def _asked(self, path: str, body: bytes, until: float) -> bytes:
         bounds = self.outbound.bounds
         with closing(self._connected(until)) as connected:
@@ -122,6 +145,12 @@ class Line:
         status = response.status
         if 300 <= status < 400:
             raise self._no(f"sends on to another address (status {status}), which is not followed")
+        if status in BUSY:
+            asked = response.getheader("Retry-After", "")
+            raise _Busy(
+                str(self._no(f"is busy or broken for a while (status {status})")),
+                float(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 0.0,
+            )
         if not 200 <= status < 300:
             raise self._no(f"answers with status {status}")
         if response.getheader("Content-Encoding", "identity").lower() != "identity":

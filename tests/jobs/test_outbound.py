@@ -15,7 +15,7 @@ from jobs.hosts import Bounds, Outbound, Token, entry, token
 from jobs.outbound import Line, NoAnswer
 from tests.endpoints import certified, reply, serving, speaking
 
-QUICK = Bounds(connect_s=2, silence_s=2, seconds=5, head_bytes=4_000, body_bytes=100_000)
+QUICK = Bounds(connect_s=2, silence_s=2, seconds=5, head_bytes=4_000, body_bytes=100_000, pauses=())
 
 
 def line(url, *hosts, bounds=QUICK, **more):
