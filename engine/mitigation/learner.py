@@ -1,9 +1,8 @@
 """A scikit-learn model trained again: its earlier steps once, its last step for each candidate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils import _safe_indexing
 
 from engine.errors import InvalidInput
+from engine.mitigation.unfitted import drawn, unfitted, weighs
 from engine.models.scorer import Numbers
 from engine.models.sklearn_columns import is_missing
 from engine.models.sklearn_scorer import SklearnScorer, quiet
 
-WITHOUT: Mapping[str, Any] = MappingProxyType(
-    {"memory": None, "n_jobs": None, "verbose": False, "warm_start": False}
-)
-"""Settings that would write files, start processes, print, or go on from other rows: put back wherever they stand."""
 EVEN = 0.5
 """The score of the favourable class from which on a decision is favourable, as everywhere here."""
 
@@ -42,24 +38,24 @@ class Learner:
             favorable: place of that class.
 
         Raises:
-            InvalidInput: the last step cannot weigh rows, or the earlier ones do not take these rows.
+            InvalidInput: a part of it cannot be trained anew, or the earlier steps do not take these rows.
         """
-        self.scorer, self.truth, self.favorable = scorer, truth, favorable
-        fresh = unfitted(scorer.estimator, seed)
+        self.scorer, self.truth, self.favorable, self.seed = scorer, truth, favorable, seed
+        with self._training():
+            fresh = unfitted(scorer.estimator, seed)
+            self.weighs = weighs(fresh[-1] if isinstance(fresh, Pipeline) else fresh)
         self.whole = isinstance(fresh, Pipeline)
         steps: list[tuple[str, Any]] = fresh.steps if self.whole else [("model", fresh)]
         self.steps = steps[:-1]
         self.name, self.last = steps[-1]
-        if not has_fit_parameter(self.last, "sample_weight"):
-            raise InvalidInput(
-                f"{type(self.last).__name__} cannot weigh rows when it is trained, which this kind of mitigation needs;"
-                " a model whose last step takes sample_weight is needed, such as a logistic regression, a forest or"
-                " boosted trees",
-                at=("model_id",),
-            )
         taken = scorer.taken(_typed(scorer, scorer.frame(rows)))
-        with quiet(), _in_words():
+        with self._training():
             self.rows = Pipeline(self.steps).fit_transform(taken, self.labels(truth)) if self.steps else taken
+
+    @property
+    def coarse(self) -> str | None:
+        """The kind of the last step, where it cannot be told what rows weigh."""
+        return None if self.weighs else type(self.last).__name__
 
     def labels(self, favored: Decisions) -> Any:
         """Classes of the model."""
@@ -67,11 +63,14 @@ class Learner:
             np.where(favored, self.favorable, 1 - self.favorable)
         ]
 
-    def trained(self, favored: Decisions, weights: Numbers | None = None) -> Any:
+    def trained(self, favored: Decisions, weights: Numbers) -> Any:
         """The last step, trained to decide so about the training rows."""
-        model = clone(self.last)
-        with quiet(), _in_words():
-            return model.fit(self.rows, self.labels(favored), sample_weight=weights)
+        model, labels = clone(self.last), self.labels(favored)
+        with self._training():
+            if self.weighs:
+                return model.fit(self.rows, labels, sample_weight=weights)
+            places = drawn(favored, weights)
+            return model.fit(_safe_indexing(self.rows, places), labels[places])
 
     def on_training(self, model: Any) -> Decisions:
         """What a trained last step decides about the training rows."""
@@ -87,23 +86,30 @@ class Learner:
         """The same as what scores rows."""
         return replace(self.scorer, estimator=self.estimator(model), _found=[])
 
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Around training, which scikit-learn may refuse in any way, and which may draw from numpy's global generator."""
+        before = np.random.get_state()  # noqa: NPY002  # as scikit-learn does where it is given no seed
+        np.random.seed(self.seed)  # noqa: NPY002
+        try:
+            with quiet():
+                yield
+        except (InvalidInput, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  # estimators of a file fail in any way
+            said = str(error).strip().splitlines()
+            why = said[0][:200] if said else type(error).__name__
+            raise InvalidInput(
+                f"the model cannot be trained on these rows: {why}", at=("model_id",)
+            ) from None
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
+
 
 def favored(scorer: SklearnScorer, rows: pd.DataFrame, favorable: int) -> Decisions:
     """Which rows a model decides favourably."""
     found: Decisions = scorer.scores(rows)[:, favorable] >= EVEN
     return found
-
-
-def unfitted(estimator: Any, seed: int) -> Any:
-    """The estimator as it was before it was trained, without settings that reach beyond it, and with our seed."""
-    fresh = clone(estimator)
-    for path in sorted(fresh.get_params(deep=True)):
-        name = path.rpartition("__")[2]
-        if name in WITHOUT:
-            fresh.set_params(**{path: WITHOUT[name]})
-        elif name == "random_state":
-            fresh.set_params(**{path: seed})
-    return fresh
 
 
 def _typed(scorer: SklearnScorer, made: pd.DataFrame) -> pd.DataFrame:
@@ -116,16 +122,3 @@ def _typed(scorer: SklearnScorer, made: pd.DataFrame) -> pd.DataFrame:
         for name, values in names.items()
     }
     return made.assign(**typed)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """Around training, which scikit-learn may refuse in any way."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001  # estimators of a file fail in any way
-        said = str(error).strip().splitlines()
-        why = said[0][:200] if said else type(error).__name__
-        raise InvalidInput(f"the model cannot be trained on these rows: {why}") from None

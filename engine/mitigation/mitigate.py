@@ -131,7 +131,7 @@ def mitigated(
         confidence=options.confidence,
         seed=options.seed,
     )
-    said = notes(report, options, signature, used.small, groups.notes)
+    said = notes(report, options, signature, used.small, groups.notes, learner.coarse)
     return replace(report, summary=summary(report), notes=said), models[chosen.number]
 
 

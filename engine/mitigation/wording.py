@@ -32,9 +32,14 @@ def notes(
     signature: Signature,
     small: Sequence[str],
     bands: Sequence[str],
+    coarse: str | None,
 ) -> tuple[str, ...]:
-    """What a person should know before using it."""
-    return (*bands, *_on_rows(report, small), *_on_models(report, options, signature))
+    """What a person should know before using it.
+
+    Args:
+        coarse: the kind of the last step, where it cannot be told what rows weigh.
+    """
+    return (*bands, *_on_rows(report, small), *_on_models(report, options, signature, coarse))
 
 
 def _on_rows(report: MitigationReport, small: Sequence[str]) -> Iterator[str]:
@@ -51,7 +56,9 @@ def _on_rows(report: MitigationReport, small: Sequence[str]) -> Iterator[str]:
         yield f"{so_many(rows.not_drawn, 'rows were not drawn')}; ask for more with sampleRows."
 
 
-def _on_models(report: MitigationReport, options: MitigationOptions, signature: Signature) -> Iterator[str]:
+def _on_models(
+    report: MitigationReport, options: MitigationOptions, signature: Signature, coarse: str | None
+) -> Iterator[str]:
     yield (
         "The model as it was may have been trained on the held-out rows, which flatters it; the one that was retrained"
         " without the constraint has seen no more than the mitigated one, so compare these two."
@@ -61,6 +68,11 @@ def _on_models(report: MitigationReport, options: MitigationOptions, signature: 
         f" times the gap and {number(1 - options.constraint_weight)} times the share of wrong decisions on"
         f" {report.rows.selection:,} rows that nothing was trained on. Intervals are of each model by itself."
     )
+    if coarse is not None:
+        yield (
+            f"{coarse} cannot be told what rows weigh, so candidates were trained on rows that are repeated or left out as"
+            " they weigh, which is coarser."
+        )
     low, other = report.mitigated.gap_interval, report.retrained.gap
     if report.changed and low is not None and other is not None and low.low <= other <= low.high:
         yield (

@@ -50,6 +50,8 @@ class Described:
         if not isinstance(state, dict):
             raise Malformed("an object is not described as skops does it")
         loader, name = state.get("__loader__"), _name(state)
+        if name in types.SCORES:
+            return NOTHING | {"content": json.dumps(name.rpartition(".")[2])}
         if name.startswith(types.FORGOTTEN) or (loader == "PartialNode" and _wraps_check_array(state)):
             return NOTHING
         kind = NODES.get(loader) if isinstance(loader, str) else None

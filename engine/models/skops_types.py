@@ -147,13 +147,18 @@ FUNCTIONS = _names(
 )
 """Functions that may stand in a file: of one array, element by element. A person's own function never may."""
 
+SCORES = _names(
+    {
+        "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+        "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_regression r_regression",
+    }
+)
+"""Functions by which selections of features were trained: their bare name takes their place, as text."""
+
 FORGOTTEN = (
     "numpy.random.",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "sklearn.compose._column_transformer.make_column_selector",
-    "sklearn.feature_selection._mutual_info.mutual_info_",
-    "sklearn.feature_selection._univariate_selection.chi2",
-    "sklearn.feature_selection._univariate_selection.f_",
     "sklearn.metrics._dist_metrics.",
     "sklearn.metrics._scorer.",
     "sklearn.model_selection._split.",
