@@ -8,7 +8,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 import engine.models.lightgbm_text
 import engine.models.probe
 import engine.models.skops_file
-import engine.models.xgboost_json  # noqa: F401
+import engine.models.xgboost_ubj  # noqa: F401
 from jobs.confinement import hide
 
 _openmp_effective_n_threads()  # has joblib start a program that counts processors, once, and remembers the number

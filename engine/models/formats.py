@@ -16,7 +16,7 @@ from engine.models.signature import ModelFormat
 from engine.tables.limits import GIB, MIB, size
 
 HEAD_BYTES = 64 << 10
-READ = "skops, ONNX, XGBoost JSON and LightGBM text are read"
+READ = "skops, ONNX, XGBoost (JSON or UBJ) and LightGBM text are read"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,9 @@ FORMATS: Mapping[ModelFormat, Opening] = MappingProxyType(
         ModelFormat.ONNX: Opening(title="ONNX", module="engine.models.onnx_file", max_bytes=GIB),
         ModelFormat.XGBOOST_JSON: Opening(
             title="XGBoost (JSON)", module="engine.models.xgboost_json", max_bytes=128 * MIB
+        ),
+        ModelFormat.XGBOOST_UBJ: Opening(
+            title="XGBoost (UBJ)", module="engine.models.xgboost_ubj", max_bytes=128 * MIB
         ),
         ModelFormat.LIGHTGBM_TEXT: Opening(
             title="LightGBM (text)", module="engine.models.lightgbm_text", max_bytes=128 * MIB
@@ -89,7 +92,6 @@ STRANGERS: tuple[tuple[bytes, str, str], ...] = (
         _TO_ONNX,
     ),
     (rb"PK\x03\x04.{0,4000}?(?:\[Content_Types\]\.xml|xl/)", "an Excel workbook", _DATASET),
-    (rb"\{L.{8}learner|\{[UilI].{1,4}learner", "an XGBoost model in UBJ", _XGBOOST),
     (rb"binf|bs64", "an XGBoost model in the old binary form", _XGBOOST),
     (rb"\s*\[\s*\{\s*\"nodeid\"", "a text dump of XGBoost, which lacks what predictions need", _XGBOOST),
     (rb"\s*\{\s*\"name\"\s*:\s*\"tree\"", "a JSON dump of LightGBM", _LIGHTGBM),
@@ -119,7 +121,7 @@ STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (
         rb"(?:\s*\w[\w ]*:[^\n]*\n)*(?:flavors|artifact_path):",
         "the description of an MLflow model",
-        "upload the model file beside it, if it is skops, ONNX, XGBoost JSON or LightGBM text",
+        "upload the model file beside it, if it is skops, ONNX, XGBoost (JSON or UBJ) or LightGBM text",
     ),
     (
         rb"[^\n\x00-\x08]{1,4000}?[,;\t][^\n\x00-\x08]{0,4000}?\r?\n[^\x00-\x08]",
@@ -135,6 +137,7 @@ _ONNX = re.compile(
 """A ModelProto: the version of the format, and then the name of what wrote it, or what else may follow."""
 _SKOPS = re.compile(rb"PK\x03\x04.{22}.{4}(?:schema\.json|\d{4,20}\.np[yz]|[\da-f-]{36}\.bin)", re.DOTALL)
 _XGBOOST_JSON = re.compile(rb"\s*\{\s*\"(?:learner|version|Config|Model)\"\s*:", re.DOTALL)
+_XGBOOST_UBJ = re.compile(rb"\{(?:[iU].|I..|l.{4}|L.{8})(?:learner|version|Config|Model)", re.DOTALL)
 _LIGHTGBM_TEXT = re.compile(rb"tree\r?\n")
 
 
@@ -156,6 +159,7 @@ def recognise(content: bytes | Path) -> ModelFormat:
     for format, pattern in (
         (ModelFormat.SKOPS, _SKOPS),
         (ModelFormat.XGBOOST_JSON, _XGBOOST_JSON),
+        (ModelFormat.XGBOOST_UBJ, _XGBOOST_UBJ),
         (ModelFormat.LIGHTGBM_TEXT, _LIGHTGBM_TEXT),
         (ModelFormat.ONNX, _ONNX),
     ):

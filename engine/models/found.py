@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 
+Values = Sequence[Any] | NDArray[Any]
+"""As read from text, or as numbers already."""
+
 LONGEST_NAME = 1_000
 MAX_FEATURES = 100_000
 MAX_CLASSES = 1_000
@@ -37,19 +40,23 @@ def real(value: object, what: str) -> float:
     return found
 
 
-def integers(values: Sequence[Any], count: int, what: str) -> NDArray[np.int64]:
+def integers(values: Values, count: int, what: str) -> NDArray[np.int64]:
     """So many whole numbers, as numbers or texts."""
     return _array(values, count, what, "whole numbers", np.int64)
 
 
-def reals(values: Sequence[Any], count: int, what: str) -> NDArray[np.float64]:
+def reals(values: Values, count: int, what: str) -> NDArray[np.float64]:
     """So many numbers, as numbers or texts; they may be infinite or NaN."""
     return _array(values, count, what, "numbers", np.float64)
 
 
-def _array(values: Sequence[Any], count: int, what: str, kind: str, dtype: type) -> NDArray[Any]:
+def _array(values: Values, count: int, what: str, kind: str, dtype: type) -> NDArray[Any]:
     if len(values) != count:
         raise InvalidInput(f"{what} must have {count} values, got {len(values)}")
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind not in ("iu" if dtype is np.int64 else "iuf"):
+            raise InvalidInput(f"{what} must be {kind}")
+        return values.astype(dtype)
     try:
         if dtype is np.int64:  # by itself numpy cuts 1.5 to 1
             return np.fromiter(map(_int, values), np.int64, count)

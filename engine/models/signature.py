@@ -20,6 +20,8 @@ class ModelFormat(StrEnum):
     ONNX = "onnx"
     XGBOOST_JSON = "xgboost_json"
     """As `Booster.save_model("model.json")` writes it."""
+    XGBOOST_UBJ = "xgboost_ubj"
+    """As `Booster.save_model("model.ubj")` writes it: the usual form since XGBoost 2.1."""
     LIGHTGBM_TEXT = "lightgbm_text"
     """As `Booster.save_model("model.txt")` writes it."""
     ENDPOINT = "endpoint"

@@ -12,7 +12,7 @@ from engine.tables.names import SHOWN_NAMES, short
 
 _TRUTHS = {"false": False, "0": False, "0.0": False, "true": True, "1": True, "1.0": True}
 _SPELT = ("False", "false", "FALSE", "0", "0.0"), ("True", "true", "TRUE", "1", "1.0")
-_OF_CODES = ModelFormat.XGBOOST_JSON, ModelFormat.LIGHTGBM_TEXT
+_OF_CODES = ModelFormat.XGBOOST_JSON, ModelFormat.XGBOOST_UBJ, ModelFormat.LIGHTGBM_TEXT
 """Files whose categories are codes where they carry no texts of them."""
 _MISSING = ("", "nan", "na", "n/a", "null", "none")
 

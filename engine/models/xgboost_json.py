@@ -1,4 +1,4 @@
-"""XGBoost's own JSON, as `save_model("model.json")` writes it, read without XGBoost.
+"""XGBoost's own JSON, as `save_model("model.json")` writes it, read without XGBoost; and what its values mean in any form.
 
 A tree here goes left where a value is below the split's condition, and right where it is in the split's categories.
 """
@@ -24,6 +24,8 @@ DELETED = 2**31 - 1
 CLIP = 1e-6
 """XGBoost keeps a base score that is a probability so far from 0 and 1."""
 LARGEST_CODE = 2**24 - 1
+LISTS = list, np.ndarray
+"""What lists of numbers are: the second in the binary form."""
 
 _VALUE = (Task.REGRESSION, Link.IDENTITY)
 _LOGARITHM = (Task.REGRESSION, Link.EXPONENTIAL)
@@ -67,6 +69,15 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
         raise InvalidInput(
             'the XGBoost file is no JSON; save the model again with save_model("model.json")'
         ) from None
+    return understood(whole, ModelFormat.XGBOOST_JSON)
+
+
+def understood(whole: object, format: ModelFormat) -> tuple[Ensemble, Signature]:
+    """The model that the values of a file are, whose lists of numbers may be arrays.
+
+    Raises:
+        InvalidInput: as `read`.
+    """
     learner = _part(whole, "learner", dict)
     task, link = _objective(learner)
     param = _part(learner, "learner_model_param", dict)
@@ -94,19 +105,17 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
         )
     named, more = _features(learner, model, features, _by_category(trees))
     kind = "booster" if weights is None else "booster with dropout (dart)"
-    version = whole.get("version")
+    version = _optional(whole, "version")
     return ensemble, Signature(
-        format=ModelFormat.XGBOOST_JSON,
+        format=format,
         framework="XGBoost",
-        framework_version=".".join(str(part)[:9] for part in version[:3])
-        if isinstance(version, list)
-        else None,
+        framework_version=".".join(str(part)[:9] for part in version[:3]) or None,
         kind=f"{kind}, {learner['objective']['name']}",
         task=task,
         features=named,
         classes=() if task is Task.REGRESSION else tuple(str(place) for place in range(max(margins, 2))),
         trees=Count(used),
-        named=bool(learner.get("feature_names")),
+        named=len(_optional(learner, "feature_names")) > 0,
         notes=(*notes, *more),
     )
 
@@ -114,11 +123,17 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
 _CLASSES = "The file does not carry the names of the classes: they are numbered from 0, as XGBoost was trained on them."
 
 
-def _part(parent: object, name: str, kind: type) -> Any:
+def _part(parent: object, name: str, kind: type | tuple[type, ...]) -> Any:
     value = parent.get(name) if isinstance(parent, dict) else None
     if not isinstance(value, kind):
         raise InvalidInput(f"the XGBoost file is damaged or incomplete: it has no {name}")
     return value
+
+
+def _optional(parent: object, name: str) -> Any:
+    """A list or array that may be missing, and is empty then."""
+    value = parent.get(name) if isinstance(parent, dict) else None
+    return value if isinstance(value, LISTS) else []
 
 
 def _objective(learner: dict[str, Any]) -> tuple[Task, Link]:
@@ -136,7 +151,7 @@ def _model(learner: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Any] | Non
     booster = _part(learner, "gradient_booster", dict)
     name = _part(booster, "name", str)
     if name == "dart":
-        return _part(_part(booster, "gbtree", dict), "model", dict), _part(booster, "weight_drop", list)
+        return _part(_part(booster, "gbtree", dict), "model", dict), _part(booster, "weight_drop", LISTS)
     if name != "gbtree":
         raise InvalidInput(f"the booster {name!r} is no sum of trees; gbtree and dart are read")
     return _part(booster, "model", dict), None
@@ -175,9 +190,10 @@ def _used(learner: dict[str, Any], model: dict[str, Any], margins: int, trees: i
             trees,
             rounds * margins * found.whole(param.get("num_parallel_tree"), 1, 10**6, "num_parallel_tree"),
         )
-    if not isinstance(ends, list) or rounds >= len(ends):
+    if not isinstance(ends, LISTS) or rounds >= len(ends):
         return trees
-    return found.whole(ends[rounds], 0, trees, "iteration_indptr")
+    ends = found.integers(ends, len(ends), "iteration_indptr")
+    return found.whole(int(ends[rounds]), 0, trees, "iteration_indptr")
 
 
 def _trees(
@@ -186,7 +202,7 @@ def _trees(
     written = _part(model, "trees", list)
     if not written:
         raise InvalidInput("the XGBoost model has no trees")
-    outputs = found.integers(_part(model, "tree_info", list), len(written), "tree_info")
+    outputs = found.integers(_part(model, "tree_info", LISTS), len(written), "tree_info")
     if weights is None:
         weights = [1.0] * len(written)
     scales = found.reals(weights, len(written), "weight_drop")
@@ -204,11 +220,11 @@ def _tree(written: object, output: int, scale: float, sets: list[NDArray[np.int6
     found.whole(
         param.get("size_leaf_vector", 0), 0, 1, "size_leaf_vector (leaves of several values are not read)"
     )
-    left = _part(written, "left_children", list)
+    left = _part(written, "left_children", LISTS)
     n = len(left)
 
     def integers(name: str) -> NDArray[np.int64]:
-        return found.integers(_part(written, name, list), n, name)
+        return found.integers(_part(written, name, LISTS), n, name)
 
     left, right, feature = (
         found.integers(left, n, "left_children"),
@@ -217,10 +233,10 @@ def _tree(written: object, output: int, scale: float, sets: list[NDArray[np.int6
     )
     missing_left = integers("default_left") != 0
     with np.errstate(over="ignore"):  # infinite is refused with the tree
-        condition = found.reals(_part(written, "split_conditions", list), n, "split_conditions").astype(
+        condition = found.reals(_part(written, "split_conditions", LISTS), n, "split_conditions").astype(
             np.float32
         )
-    cover = found.reals(_part(written, "sum_hessian", list), n, "sum_hessian")
+    cover = found.reals(_part(written, "sum_hessian", LISTS), n, "sum_hessian")
     categories = _categories(written, n, sets)
     swapped = categories >= 0
     odd = swapped & (left >= 0) & ~np.isfinite(condition)
@@ -254,16 +270,16 @@ def _renumbered(child: NDArray[np.int64], keep: NDArray[np.bool_]) -> NDArray[np
 def _categories(written: Any, n: int, sets: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     """For each node the place of its set, -1 for a numeric split."""
     places = np.full(n, -1, np.int64)
-    nodes = written.get("categories_nodes") or []
-    kinds = written.get("split_type") or []
-    if not nodes and not (isinstance(kinds, list) and any(kinds)):
+    nodes = _optional(written, "categories_nodes")
+    kinds = _optional(written, "split_type")
+    if not len(nodes) and not found.integers(kinds, len(kinds), "split_type").any():
         return places
-    codes = _part(written, "categories", list)
+    codes = _part(written, "categories", LISTS)
     codes = found.integers(codes, len(codes), "categories")
-    nodes = found.integers(_part(written, "categories_nodes", list), len(nodes), "categories_nodes")
-    starts = found.integers(_part(written, "categories_segments", list), len(nodes), "categories_segments")
-    sizes = found.integers(_part(written, "categories_sizes", list), len(nodes), "categories_sizes")
-    kinds = found.integers(_part(written, "split_type", list), n, "split_type")
+    nodes = found.integers(nodes, len(nodes), "categories_nodes")
+    starts = found.integers(_part(written, "categories_segments", LISTS), len(nodes), "categories_segments")
+    sizes = found.integers(_part(written, "categories_sizes", LISTS), len(nodes), "categories_sizes")
+    kinds = found.integers(_part(written, "split_type", LISTS), n, "split_type")
     if not np.array_equal(np.sort(nodes), np.flatnonzero(kinds == 1)) or not np.isin(kinds, (0, 1)).all():
         raise InvalidInput(
             "the XGBoost file is damaged: split_type and categories_nodes tell of different splits"
@@ -293,18 +309,14 @@ def _features(
     learner: dict[str, Any], model: dict[str, Any], count: int, by_category: set[int]
 ) -> tuple[tuple[Feature, ...], list[str]]:
     notes = []
-    named = learner.get("feature_names") or []
-    if not named:
+    named = _optional(learner, "feature_names")
+    if not len(named):
         notes.append(
             "The file does not carry the names of the features: they are f0, f1, ... in their order."
         )
-    names = (
-        found.names(named if isinstance(named, list) else [], count)
-        if named
-        else [f"f{i}" for i in range(count)]
-    )
-    types = learner.get("feature_types")
-    if isinstance(types, list) and len(types) == count:
+    names = found.names(named, count) if len(named) else [f"f{i}" for i in range(count)]
+    types = _optional(learner, "feature_types")
+    if len(types) == count:
         by_category = by_category | {place for place, kind in enumerate(types) if kind == "c"}
     texts = _texts(model, count)
     bare = [names[place] for place in sorted(by_category) if place not in texts]
@@ -339,13 +351,13 @@ def _texts(model: dict[str, Any], count: int) -> dict[int, tuple[str, ...]]:
         )
     texts = {}
     for place, entry in enumerate(written):
-        values = _part(entry, "values", list)
-        if not values:
+        values = _part(entry, "values", LISTS)
+        if not len(values):
             continue
         if "offsets" not in entry:
             texts[place] = tuple(str(value) for value in found.integers(values, len(values), "categories"))
             continue
-        offsets = _part(entry, "offsets", list)
+        offsets = _part(entry, "offsets", LISTS)
         ends = found.integers(offsets, len(offsets), "offsets of categories")
         raw = (found.integers(values, len(values), "categories") & 0xFF).astype(np.uint8).tobytes()
         if not len(ends) or ends[0] != 0 or ends[-1] != len(raw) or (np.diff(ends) < 0).any():

@@ -81,6 +81,8 @@ def table(write):
         (onnx_model(ir_version=4), ModelFormat.ONNX),
         (bytes(booster().save_raw("json")), ModelFormat.XGBOOST_JSON),
         (b'{"version":[1,7,6],"learner":{}}', ModelFormat.XGBOOST_JSON),
+        (bytes(booster().save_raw("ubj")), ModelFormat.XGBOOST_UBJ),
+        (b"{i\x07learner{}}", ModelFormat.XGBOOST_UBJ),
         (light().model_to_string().encode(), ModelFormat.LIGHTGBM_TEXT),
         (light().model_to_string().replace("\n", "\r\n").encode(), ModelFormat.LIGHTGBM_TEXT),
     ],
@@ -143,10 +145,6 @@ def test_a_pickle_is_refused_without_being_opened():
 
 FRAME = pd.DataFrame(X, columns=["a", "b"])
 OTHERS = {
-    "xgboost ubj": (
-        bytes(booster().save_raw("ubj")),
-        r'UBJ; save it in XGBoost with save_model\("model.json"\)',
-    ),
     "xgboost of old": (b"binf" + bytes(100), "old binary form; save it in XGBoost"),
     "xgboost dump": (
         ("[\n" + ",\n".join(booster().get_dump(dump_format="json")) + "]").encode(),
@@ -229,6 +227,7 @@ def test_every_format_of_a_file_has_a_row():
     ("content", "format", "own"),
     [
         (lambda names: bytes(booster(names).save_raw("json")), ModelFormat.XGBOOST_JSON, ["f0", "f1"]),
+        (lambda names: bytes(booster(names).save_raw("ubj")), ModelFormat.XGBOOST_UBJ, ["f0", "f1"]),
         (
             lambda names: light(names or "auto").model_to_string().encode(),
             ModelFormat.LIGHTGBM_TEXT,

@@ -10,7 +10,7 @@ import pytest
 import xgboost as xgb
 
 from engine.errors import InvalidInput
-from engine.models import lightgbm_text, xgboost_json
+from engine.models import lightgbm_text, xgboost_json, xgboost_ubj
 from engine.models.tree_scorer import TreeScorer
 
 ROUNDS = 500
@@ -36,6 +36,7 @@ def _boosters():
     return {
         "xgboost": (xgboost_json.read, bytes(two.save_raw("json"))),
         "xgboost_dart": (xgboost_json.read, bytes(dart.save_raw("json"))),
+        "xgboost_ubj": (xgboost_ubj.read, bytes(dart.save_raw("ubj"))),
         "lightgbm": (lightgbm_text.read, light.model_to_string().encode()),
         "lightgbm_poisson": (lightgbm_text.read, poisson.model_to_string().encode()),
     }
@@ -128,7 +129,7 @@ def test_damaged_files_are_refused_or_answer_with_numbers(kind, damage):
 
 def test_files_of_other_kinds_than_expected_are_refused():
     contents = [content for _, content in BOOSTERS.values()]
-    for read in (xgboost_json.read, lightgbm_text.read):
+    for read in (xgboost_json.read, xgboost_ubj.read, lightgbm_text.read):
         others = [content for reader, content in BOOSTERS.values() if reader is not read]
         for content in [*others, b"", b"\x00" * 1_000, contents[0][:-1], json.dumps([1]).encode()]:
             with pytest.raises(InvalidInput):

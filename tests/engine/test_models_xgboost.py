@@ -1,6 +1,7 @@
-"""XGBoost's JSON read by us answers as XGBoost does; `xgboost` itself is the judge."""
+"""XGBoost's JSON read by us answers as XGBoost does, and UBJ as JSON; `xgboost` itself is the judge."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ import pytest
 import xgboost as xgb
 
 from engine.errors import InvalidInput
+from engine.models import xgboost_ubj
 from engine.models.probe import probe
-from engine.models.signature import FeatureType, Task
+from engine.models.signature import FeatureType, ModelFormat, Task
 from engine.models.tree_scorer import TreeScorer
 from engine.models.xgboost_json import read
 from engine.values import ModelType
@@ -30,7 +32,26 @@ def train(objective, label, table=TABLE, rounds=8, **params):
 
 
 def opened(booster):
+    """From JSON, and the other form says the same of every model of these tests."""
     ensemble, signature = read(bytes(booster.save_raw("json")))
+    binary, also = xgboost_ubj.read(bytes(booster.save_raw("ubj")))
+    assert also == replace(signature, format=ModelFormat.XGBOOST_UBJ)
+    for name in (
+        "starts",
+        "outputs",
+        "left",
+        "right",
+        "feature",
+        "missing_left",
+        "categories",
+        "members",
+        "bounds",
+    ):
+        assert np.array_equal(getattr(binary.forest, name), getattr(ensemble.forest, name)), name
+    assert np.array_equal(binary.forest.threshold, ensemble.forest.threshold)
+    for name in ("value", "cover"):  # of which JSON has fewer digits than float32
+        assert getattr(binary.forest, name) == pytest.approx(getattr(ensemble.forest, name), rel=1e-6)
+    assert np.array_equal(binary.base, ensemble.base)
     return TreeScorer(ensemble=ensemble, signature=signature)
 
 
@@ -185,6 +206,11 @@ def test_texts_that_xgboost_cuts_short_are_not_guessed():
         scorer.scores(table)
 
 
+def test_names_of_features_are_whole_in_any_alphabet():
+    names = ["Größe", "年齢", 'a "b" \\', "d"]
+    assert opened(train("binary:logistic", BINARY, TABLE.set_axis(names, axis=1))).signature.names == names
+
+
 def test_names_that_the_file_lacks_are_numbered_and_said_to_be_missing():
     booster = xgb.train({"nthread": 1}, xgb.DMatrix(X, SIGNAL), 2)
     signature = opened(booster).signature
@@ -209,6 +235,9 @@ def _refused(booster_or_bytes, words):
     )
     with pytest.raises(InvalidInput, match=words):
         read(content)
+    if content is not booster_or_bytes:
+        with pytest.raises(InvalidInput, match=words):
+            xgboost_ubj.read(bytes(booster_or_bytes.save_raw("ubj")))
 
 
 def test_what_is_no_sum_of_trees_with_known_scores_is_refused():
