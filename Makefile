@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+# Where the environment forbids Python to keep what it compiled, each process compiles its libraries anew: for seconds.
+export PYTHONDONTWRITEBYTECODE :=
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 
 .PHONY: help demo serve examples test soak check lint types arrows schema schema-check lock dashboard clients runtime clean

@@ -6,6 +6,7 @@ a column with a permission of its own. Both print `@requires`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -263,6 +264,7 @@ def _value(kind: GraphQLInputType, at: Place, ids: dict[Place, str]) -> Any:
     return plain[kind.name]
 
 
+@cache
 def operation(door: Door, sibling: str = "") -> str:
     """A document that enters by one field, every argument from a variable of its own name."""
     taken = door.field.args.items()

@@ -1,15 +1,39 @@
-"""What the tests of uploads ask for: what lies where files pass and where they are kept."""
+"""What the tests of uploads ask for, what lies where files pass and where they are kept; and a server that reads documents once."""
 
 import multiprocessing.util
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import strawberry.schema.schema as strawberry_schema
+from graphql import DocumentNode, GraphQLError
 
 from app.settings import Settings
 from tests.waiting import eventually
+
+
+@pytest.fixture
+def documents_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse and validate a document when it is first sent, and remember what came of it; all else is done each time.
+
+    A walk sends the same few documents with thousands of variables, and reading them took most of its time.
+    """
+    read, validate = lru_cache(strawberry_schema.parse), strawberry_schema.validate_document
+    found: dict[int, list[GraphQLError]] = {}
+
+    def validated(schema: Any, document: DocumentNode, rules: Any) -> list[GraphQLError]:
+        if id(document) not in found:
+            found[id(document)] = validate(schema, document, rules)
+            kept.append(document)
+        return found[id(document)]
+
+    kept: list[DocumentNode] = []  # so that no other takes its place in memory
+    monkeypatch.setattr(strawberry_schema, "parse", read)
+    monkeypatch.setattr(strawberry_schema, "validate_document", validated)
 
 
 @pytest.fixture

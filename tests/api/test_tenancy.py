@@ -217,7 +217,7 @@ def combinations(door: Door, ours: dict[str, str]) -> Iterator[tuple[walk.Place,
 
 @pytest.mark.parametrize("root", walk.ROOTS)
 async def test_an_id_of_another_organization_is_like_one_that_nobody_has(
-    api, url, people, ours, theirs, root
+    documents_read_once, api, url, people, ours, theirs, root
 ):
     other = people["stranger"].organization_id
     before = kept(url, other)
@@ -231,7 +231,7 @@ async def test_an_id_of_another_organization_is_like_one_that_nobody_has(
             assert kept(url, other) == before, str(door)
 
 
-async def test_the_same_fields_do_something_for_an_id_of_ones_own(api, ours):
+async def test_the_same_fields_do_something_for_an_id_of_ones_own(documents_read_once, api, ours):
     """So the test above compares more than two refusals for another reason."""
     for door in sorted(TAKE_IDS, key=lambda door: (door.name.startswith("delete"), door.name)):
         looked_at = set()

@@ -11,6 +11,7 @@ from app.cli import main
 
 if __name__ == "__main__":
     jobs.attempt.DEATHS = 1000
-    jobs.children._PRELOAD.remove("jobs.warm")  # it opens no model, and is begun again and again
+    for models in ("jobs.warm", "engine.explanations.leaf_tables"):  # it opens none, and is begun again and again
+        jobs.children._PRELOAD.remove(models)
     sys.argv = ["fairmind", "worker"]
     main()

@@ -266,7 +266,7 @@ async def test_cancelled_while_the_result_is_stored_nothing_of_it_stays(table, h
 
 WORKER = """
 import asyncio, os, sys
-import jobs.worker, db.tables as t
+import jobs.children, jobs.worker, db.tables as t
 from app.settings import Settings
 from app.working import work
 
@@ -280,6 +280,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "deadly":  # so that its next one finds out soon
         jobs.worker.HEARTBEAT_S, jobs.worker.STALLED_S = 0.5, 2.0
     jobs.worker.TASKS = {t.Subject.DATASET: run}
+    jobs.children._PRELOAD.clear()  # its jobs need no child
     chosen = Settings(_env_file=None)
     asyncio.run(work(chosen, chosen.database_url.get_secret_value()))
 """
