@@ -51,8 +51,10 @@ _PRELOAD = [
     "pandas",  # pyarrow asks for it at its first conversion: half a second in every child
     "pyarrow.dataset",
     "pyarrow.parquet",
+    "scipy.spatial",
     "engine.explanations.leaf_tables",
     "engine.fairness.analysis",
+    "engine.models.walking",
     "engine.tables.ingest",
     "jobs.tasks",
     "jobs.warm",

@@ -1,15 +1,15 @@
 """Nearest neighbours: rows as points of their features, and which points are nearest to which.
 
-Only a worker imports this module: it brings SciPy. Rows with equal features are one point.
+Rows with equal features are one point.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.spatial import cKDTree
 
 from engine.errors import InvalidInput
 from engine.fairness.intervals import Floats
@@ -26,6 +26,9 @@ from engine.fairness.reading import (
     text_of,
 )
 from engine.tables.part import Part
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 NEIGHBOURS = 5
 MAX_NUMBERS = 100_000_000
@@ -137,12 +140,14 @@ def read(path: Part, columns: BiasColumns, classes: Mapping[str, int], options: 
     )
 
 
-def grown(places: Floats) -> cKDTree:
+def grown(places: Floats) -> "cKDTree":
     """The tree in which neighbours are searched."""
+    from scipy.spatial import cKDTree  # noqa: PLC0415  # half a second, which most reports do without
+
     return cKDTree(places, leafsize=LEAF, balanced_tree=False)
 
 
-def nearest(tree: cKDTree, rows: Rows, asked: Indexes) -> Links:
+def nearest(tree: "cKDTree", rows: Rows, asked: Indexes) -> Links:
     """The nearest rows of each of some points, as seen from one row there.
 
     A row is no neighbour of itself, the others at its point are. All rows at the distance of the 5th

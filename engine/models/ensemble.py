@@ -14,7 +14,6 @@ from scipy.special import expit, log_expit, softmax
 
 from engine.errors import InvalidInput
 from engine.models.forest import Forest, Tree, flattened
-from engine.models.walking import walk
 
 __all__ = ["Ensemble", "Link", "Tree"]
 
@@ -122,4 +121,6 @@ class Ensemble:
         """(rows, columns) to (rows, margins)."""
         if encoded.ndim != 2 or encoded.shape[1] != self.features:
             raise InvalidInput(f"the model sees {self.features} columns, got {encoded.shape[1:]}")
+        from engine.models.walking import walk  # noqa: PLC0415  # its loops bring numba, which few models need
+
         return walk(self.forest, encoded, self.base, single=self.single)
