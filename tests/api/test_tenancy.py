@@ -260,7 +260,7 @@ STARTS = [
 
 
 @pytest.mark.parametrize("start", STARTS, ids=str)
-async def test_no_list_leads_to_rows_of_another_organization(api, ours, theirs, start):
+async def test_no_list_leads_to_rows_of_another_organization(documents_read_once, api, ours, theirs, start):
     """At any depth up to four doors, with everything that is shown behind the last of them."""
     for way in [(), *ways(walk.row_of(start), 3)]:
         whole = (start, *way)

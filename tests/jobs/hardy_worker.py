@@ -11,7 +11,7 @@ from app.cli import main
 
 if __name__ == "__main__":
     jobs.attempt.DEATHS = 1000
-    for models in ("jobs.warm", "engine.explanations.leaf_tables"):  # it opens none, and is begun again and again
-        jobs.children._PRELOAD.remove(models)
+    for models in ("jobs.warm", "engine.explanations.leaf_tables", "engine.models.walking"):
+        jobs.children._PRELOAD.remove(models)  # it opens no model, and is begun again and again
     sys.argv = ["fairmind", "worker"]
     main()
