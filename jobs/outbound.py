@@ -32,8 +32,8 @@ class NoAnswer(EngineError):
     """Another server was called and gave no answer that could be used; the message quotes nothing that it sent."""
 
 
-class _Busy(NoAnswer):
-    """It may answer in a while."""
+class _Busy(EngineError):
+    """It may answer in a while. It stays within `Line`: what leaves a child is made again from its message alone."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
@@ -64,6 +64,8 @@ class Line:
                 return self._patiently(path, body, until)
             except (ConnectionResetError, BrokenPipeError):
                 return self._patiently(path, body, until)
+        except _Busy as busy:
+            raise NoAnswer(str(busy)) from None
         except TimeoutError:
             raise self._no("does not answer in time") from None
         except ssl.SSLCertVerificationError as error:

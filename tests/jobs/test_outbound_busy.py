@@ -1,5 +1,6 @@
 """A server that is busy for a moment is asked again, one that stays so is told of, and no other failure is tried again."""
 
+import pickle
 from itertools import count
 
 import pytest
@@ -34,6 +35,8 @@ def test_one_that_stays_busy_is_told_of_with_its_status():
         line(server.port).call("/", b"1")
     assert len(server.paths) == 3
     assert "root" not in str(refusal.value)
+    reaches = pickle.loads(pickle.dumps(refusal.value))  # as from a child to its worker
+    assert (type(reaches), str(reaches)) == (NoAnswer, str(refusal.value))
 
 
 def test_one_that_asks_for_more_time_than_there_is_is_not_waited_for():
