@@ -35,7 +35,7 @@ def test_one_that_stays_busy_is_told_of_with_its_status():
         line(server.port).call("/", b"1")
     assert len(server.paths) == 3
     assert "root" not in str(refusal.value)
-    reaches = pickle.loads(pickle.dumps(refusal.value))  # as from a child to its worker
+    reaches = pickle.loads(pickle.dumps(refusal.value))  # noqa: S301  # as from a child to its worker
     assert (type(reaches), str(reaches)) == (NoAnswer, str(refusal.value))
 
 
