@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from engine.errors import InvalidInput
 from engine.models.scorer import Scorer
-from engine.models.signature import ModelFormat
+from engine.models.signature import ModelFormat, Signature
 from engine.tables.limits import GIB, MIB, size
 
 HEAD_BYTES = 64 << 10
@@ -200,4 +200,15 @@ def opened(
     scorer: Scorer = import_module(kind.module).opened(
         path, names, **({"allowed": allowed} if kind.allows else {})
     )
+    _refuse_no_texts(scorer.signature)
     return scorer
+
+
+def _refuse_no_texts(signature: Signature) -> None:
+    """A NUL or one half of a character can stand in no column of a table, and could not be stored."""
+    said = [signature.kind, signature.framework_version or "", *signature.classes, *signature.notes]
+    for text in (*said, *(text for each in signature.features for text in (each.name, *each.categories))):
+        if "\0" in text or any("\ud800" <= mark <= "\udfff" for mark in text):
+            raise InvalidInput(
+                f"the model has a name, class or category that is no text: {ascii(text[:100])}"
+            )

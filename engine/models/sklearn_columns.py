@@ -19,6 +19,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from engine.models.skops_schema import Malformed
 
 TEXTS = (text.CountVectorizer, text.HashingVectorizer)
+MOST_COLUMNS = 1_000_000
+"""That a transformer makes of the user's."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def _identity(step: pre.FunctionTransformer, columns: Columns, seen: Seen) -> li
 
 def _repeated(columns: Columns, times: Sequence[int]) -> list[Column]:
     """Each column as often as a transformer makes columns of it."""
+    if sum(map(int, times)) > MOST_COLUMNS:
+        raise Malformed(f"a transformer makes more than {MOST_COLUMNS:,} columns")
     return [
         replace(column, raw=False)
         for column, count in zip(columns, times, strict=True)

@@ -115,13 +115,19 @@ def _weighted(model: Any, links: Sequence[Link]) -> list[Linear]:
 def _apart(
     scorer: SklearnScorer, encode: Any, probes: pd.DataFrame, encoded: Numbers, players: NDArray[np.intp]
 ) -> bool:
-    """Whether each column of the user's changes no encoded columns but its own."""
+    """Whether each column of the user's changes no encoded columns but its own.
+
+    Changed are all columns at once whose place has some binary digit, and then all others: of any two columns one is
+    changed without the other, and few rows suffice for many columns.
+    """
     other = scorer.plain(PROBES, seed=2)
     names = scorer.signature.names
-    changed = []
-    for name in names:
-        tried = probes.copy()
-        tried[name] = other[name]
-        changed.append(tried)
-    moved = encode(pd.concat(changed, ignore_index=True)).reshape(len(names), PROBES, len(players)) != encoded
-    return not (moved.any(axis=1) & (players != np.arange(len(names))[:, None])).any()
+    digits = (np.arange(len(names)) >> np.arange(len(names).bit_length())[:, None]) & 1
+    changed = np.vstack([digits == 1, digits == 0])
+    tried = {
+        name: np.concatenate([(other if is_it else probes)[name].to_numpy() for is_it in column])
+        for name, column in zip(names, changed.T, strict=True)
+    }
+    found = encode(pd.DataFrame(tried, columns=list(names))).reshape(len(changed), PROBES, len(players))
+    moved = (found != encoded).any(axis=1)
+    return not (moved & ~changed[:, players]).any()

@@ -15,6 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble._forest import BaseForest
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.neighbors._base import NeighborsBase
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
@@ -181,12 +182,19 @@ def _neighbours(thing: NeighborsBase) -> None:
     thing._tree = made and made(rows, thing.leaf_size, metric=metric, **thing.effective_metric_params_)
 
 
+def _text(thing: CountVectorizer | HashingVectorizer) -> None:
+    """Whoever may write a cell must not name a file in it that is then opened and counted."""
+    hold(thing.input == "content", "it takes names of files where rows have texts")
+
+
 CHECKS: Mapping[type, Callable[[Any], None]] = {
     BaseDecisionTree: lambda thing: _tree(thing) if hasattr(thing, "tree_") else None,
     BaseForest: lambda thing: _forest(thing) if hasattr(thing, "estimators_") else None,
     BaseGradientBoosting: lambda thing: _boosting(thing) if hasattr(thing, "estimators_") else None,
     BaseHistGradientBoosting: lambda thing: _histogram(thing) if hasattr(thing, "_predictors") else None,
+    CountVectorizer: _text,
+    HashingVectorizer: _text,
     BaseLibSVM: lambda thing: _support_vectors(thing) if hasattr(thing, "support_vectors_") else None,
     NeighborsBase: lambda thing: _neighbours(thing) if hasattr(thing, "_fit_X") else None,
 }
-"""Kinds of estimator with native code, and what is looked at once they are fitted."""
+"""Kinds of estimator with native code, and what is looked at once they are fitted; and those that could open files."""

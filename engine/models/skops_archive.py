@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -52,8 +52,13 @@ def schema(opened: zipfile.ZipFile) -> bytes:
 
 
 @contextmanager
-def rewritten(opened: zipfile.ZipFile, description: bytes, files: list[str]) -> "Iterator[IO[bytes]]":
+def rewritten(
+    opened: zipfile.ZipFile, description: bytes, files: Sequence[str], lists: Collection[str]
+) -> "Iterator[IO[bytes]]":
     """The description and the arrays it reads, each checked, as an archive of our own in a file without a name.
+
+    Args:
+        lists: arrays that must have one dimension.
 
     Raises:
         Malformed: an array is missing, damaged or of a kind that is not opened.
@@ -67,7 +72,10 @@ def rewritten(opened: zipfile.ZipFile, description: bytes, files: list[str]) -> 
             for name, times in read.items():
                 content = _read(opened, name)
                 check = _array if name.endswith(".npy") else _sparse if name.endswith(".npz") else _refused
-                total += check(content) * times
+                dimensions, size = check(content)
+                if name in lists and dimensions != 1:
+                    raise Malformed(f"an array has {dimensions} dimensions where one is needed")
+                total += size * times
                 if total > MOST_BYTES:
                     raise Malformed(f"it reads arrays of more than {_mib(MOST_BYTES)} MiB")
                 written.writestr(name, content)
@@ -101,8 +109,8 @@ def _look_over(entries: list[zipfile.ZipInfo]) -> None:
         raise Malformed("it has no schema.json, so skops did not write it")
 
 
-def _array(content: bytes) -> int:
-    """An array in numpy's format claims as many bytes as there are, and no objects: numpy allocates before it reads."""
+def _array(content: bytes) -> tuple[int, int]:
+    """Dimensions and bytes of an array in numpy's format, which must claim as many as there are, and no objects: numpy allocates before it reads."""
     stream = io.BytesIO(content)
     readers: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype]]] = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -120,10 +128,10 @@ def _array(content: bytes) -> int:
         raise Malformed("an array is of a shape that does not fit its content")
     if count * dtype.itemsize != len(content) - stream.tell():
         raise Malformed("an array is longer or shorter than it says")
-    return len(content)
+    return len(shape), len(content)
 
 
-def _sparse(content: bytes) -> int:
+def _sparse(content: bytes) -> tuple[int, int]:
     with _whole("a sparse matrix is damaged"), zipfile.ZipFile(io.BytesIO(content)) as inner:
         entries = inner.infolist()
         total = sum(entry.file_size for entry in entries)
@@ -134,7 +142,7 @@ def _sparse(content: bytes) -> int:
             if not _SPARSE.fullmatch(entry.filename) or entry.compress_type not in _PACKED:
                 raise Malformed("a sparse matrix has parts that scipy does not write")
             _array(inner.read(entry))
-    return total
+    return 2, total
 
 
 @contextmanager
@@ -151,7 +159,7 @@ def _read(opened: zipfile.ZipFile, name: str) -> bytes:
         return opened.read(name)
 
 
-def _refused(content: bytes) -> int:
+def _refused(content: bytes) -> tuple[int, int]:
     raise Malformed("it holds raw bytes, which no model needs")
 
 

@@ -39,7 +39,7 @@ def opened(path: Path, names: Sequence[str] | None = None, allowed: Collection[s
             if found.strangers:
                 raise skops_schema.refusal(found.strangers)
             content = json.dumps(description).encode()
-            with skops_archive.rewritten(archive, content, found.files) as file:
+            with skops_archive.rewritten(archive, content, found.files, found.lists) as file:
                 estimator, notes = _made(file, found.allowed)
         sound(estimator)
         return scorer(estimator, names, found.version, notes, inside)

@@ -38,6 +38,8 @@ class Described:
     """Types that are not opened."""
     files: list[str] = field(default_factory=list)
     """Entries of the archive that it reads, as often as it does."""
+    lists: set[str] = field(default_factory=set)
+    """Those of them that must have a length: native code asks for it without looking whether there is one."""
     version: str | None = None
     """Of scikit-learn, as the outermost estimator states it."""
     nodes: int = 0
@@ -228,6 +230,15 @@ def _reduced(found: Described, state: Node, depth: int) -> Node:
     }
 
 
+def _tree(found: Described, state: Node, depth: int) -> Node:
+    made = _reduced(found, state, depth)
+    match made["content"]:
+        case {"__loader__": "DictNode", "content": {"nodes": {"type": "numpy", "file": str(file)}}}:
+            found.lists.add(file)
+            return made
+    raise Malformed("a tree has no nodes")
+
+
 def _bare(found: Described, state: Node, depth: int) -> Node:
     return {}
 
@@ -245,7 +256,7 @@ NODES: Mapping[str, tuple[frozenset[str] | None, Callable[[Described, Node, int]
     "DTypeNode": (frozenset({"numpy.dtype"}), _wrapped),
     "SparseMatrixNode": (types.SPARSE, _sparse),
     "ObjectNode": (types.OPENED, _object),
-    "TreeNode": (types.TREES, _reduced),
+    "TreeNode": (types.TREES, _tree),
     "LossNode": (types.LOSSES, _reduced),
 }
 """Kinds of node that are handed on, and for each the types that it may make. Methods, partial functions, operators

@@ -271,3 +271,12 @@ def test_an_estimator_is_opened_too(tmp_path):
     )
     assert scorer.signature.names == ["age", "income"]
     assert scorer.scores(pd.DataFrame(X, columns=["age", "income"])) == pytest.approx(X[:, :1])
+
+
+@pytest.mark.parametrize("odd", ["\\u0000", "\\ud800"])
+def test_names_that_no_table_could_hold_are_refused(odd, tmp_path):
+    booster(["a", "b"]).save_model(tmp_path / "model.json")
+    written = (tmp_path / "model.json").read_text()
+    (tmp_path / "model.json").write_text(written.replace('["a"', f'["{odd}"', 1))
+    with pytest.raises(InvalidInput, match="a name, class or category that is no text"):
+        opened(tmp_path / "model.json", ModelFormat.XGBOOST_JSON)

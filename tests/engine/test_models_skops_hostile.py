@@ -11,7 +11,8 @@ import pytest
 from sklearn import ensemble as many
 from sklearn import linear_model as linear
 from sklearn import preprocessing as pre
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -154,6 +155,17 @@ def test_types_of_the_wider_list_need_the_organizations_word(tmp_path):
         opened(made.dumped(words, tmp_path), allowed=skops_types.VETTED)
 
 
+def test_what_splits_texts_opens_no_files(tmp_path):
+    """A cell of a dataset could name any file of the server, and scores could tell what stands in it."""
+    for words in (CountVectorizer(), HashingVectorizer(n_features=8)):
+        model = make_pipeline(make_column_transformer((words, "city")), linear.LinearRegression())
+        model.fit(made.TABLE, made.VALUE)
+        assert opened(made.dumped(model, tmp_path), allowed=skops_types.VETTED).scores(made.TABLE).shape
+        model[0].transformers_[0][1].input = "filename"
+        with pytest.raises(InvalidInput, match="takes names of files where rows have texts"):
+            opened(made.dumped(model, tmp_path), allowed=skops_types.VETTED)
+
+
 def test_a_search_is_refused_with_what_to_save_instead(tmp_path):
     search = GridSearchCV(linear.Ridge(), {"alpha": [1, 2]}, cv=2).fit(made.NUMBERS, made.VALUE)
     with pytest.raises(InvalidInput, match=r"GridSearchCV.*best_estimator_"):
@@ -273,6 +285,27 @@ def test_trees_that_reach_outside_are_refused(field, tmp_path):
         changed = nodes.copy()
         changed[field][0] = odd
         refused({**contents, name: saved(changed)}, tmp_path, "nodes of a tree do not fit together")
+
+
+@pytest.mark.parametrize("shape", [(), (1, 1)])
+def test_trees_whose_nodes_are_no_list_are_refused_before_they_are_made(shape, tmp_path):
+    """scikit-learn asks for the length of what has none without looking: the process would end."""
+    contents = parts(made.dumped(made.fitted(made.KNOWN["tree"]), tmp_path))
+    name, nodes = next((name, array) for name, array in arrays(contents).items() if array.dtype.names)
+    refused(
+        {**contents, name: saved(np.zeros(shape, nodes.dtype))},
+        tmp_path,
+        f"an array has {len(shape)} dimensions where one is needed",
+    )
+    tree = typed("TreeNode", "sklearn.tree._tree.Tree", __reduce__={"args": sequence()}, content=value(1))
+    refused(schema_of(tree), tmp_path, "a tree has no nodes")
+
+
+def test_a_transformer_that_makes_no_end_of_columns_is_refused(tmp_path):
+    model = made.fitted(made.KNOWN["forest behind encoders"])
+    model[0].transformers_[1][1]._n_features_outs = [10**9]
+    with pytest.raises(InvalidInput, match="a transformer makes more than 1,000,000 columns"):
+        opened(made.dumped(model, tmp_path))
 
 
 @pytest.mark.parametrize(
