@@ -1,13 +1,15 @@
 """Which of a model's answers is explained, as one column of numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.models.scorer import Inside, Numbers, Scorer, bounded
 from engine.models.signature import Task
-from engine.models.values import truth
+from engine.models.values import place_of, truth
+from engine.values import LARGEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,8 @@ def chosen(scorer: Scorer, name: str | None) -> Answer | None:
     """
     signature = scorer.signature
     if name is not None:
-        return Answer(place=signature.place_of(name, ("explained_class",)), name=name)
+        place = place_of(signature, name, ("explained_class",))
+        return Answer(place=place, name=signature.classes[place])
     if signature.task is Task.REGRESSION:
         return Answer(place=0, name=None)
     if signature.task is Task.BINARY:
@@ -89,3 +92,9 @@ def text_of_truth(value: object) -> str | None:
     found = text(value)
     held = None if found is None else truth(found)
     return found if held is None else str(held).lower()
+
+
+def measured(column: "pd.Series[Any]") -> Numbers:
+    """The numbers of a column that can be computed with."""
+    present = column.dropna().to_numpy(dtype=float)
+    return np.asarray(present[np.abs(present) <= LARGEST], np.float64)

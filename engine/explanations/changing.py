@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
-from engine.explanations.answers import text
+from engine.explanations.answers import measured, text
 from engine.explanations.case import Case
 from engine.explanations.options import AllowedChange
 from engine.models.scorer import Numbers
@@ -159,20 +159,14 @@ def _end(value: float | None, decimals: int | None, whole: Callable[[float], flo
 
 
 def _decimals(column: "pd.Series[Any]") -> int | None:
-    present = _measured(column)
+    present = measured(column)
     return next((n for n in range(MOST_DECIMALS) if np.array_equal(np.round(present, n), present)), None)
 
 
 def _scale(column: "pd.Series[Any]") -> float:
     """The median absolute deviation; of mostly equal values their standard deviation; of all equal ones 1."""
-    present = _measured(column)
+    present = measured(column)
     if not len(present):
         return 1.0
     deviation = float(np.median(np.abs(present - np.median(present))))
     return deviation or float(present.std()) or 1.0
-
-
-def _measured(column: "pd.Series[Any]") -> Numbers:
-    """Numbers of a column that can be computed with."""
-    present = column.dropna().to_numpy(dtype=float)
-    return np.asarray(present[np.abs(present) <= LARGEST], np.float64)

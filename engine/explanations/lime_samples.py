@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 from scipy.special import ndtr, ndtri
 
-from engine.explanations.answers import text, text_of_truth
+from engine.explanations.answers import measured, text, text_of_truth
 from engine.models.scorer import Numbers
 from engine.models.signature import FeatureType, Signature
 
@@ -39,9 +39,9 @@ class Quartiles:
 
     @classmethod
     def of(cls, column: "pd.Series[Any]") -> "Quartiles":
-        present = column.dropna().to_numpy(dtype=float)
+        present = measured(column)
         if not len(present):
-            present = np.zeros(1)  # nothing is ever drawn from it: every row is missing
+            present = np.zeros(1)  # of no number, nothing is ever drawn but what is missing
         edges = np.unique(np.percentile(present, QUARTILES))
         bins = np.searchsorted(edges, present)
         parts = [present[bins == bin] for bin in range(len(edges) + 1)]

@@ -14,7 +14,7 @@ from engine.explanations.options import (
 )
 from engine.explanations.performance import checked
 from engine.models.signature import FeatureType, ModelFormat, Signature, Task
-from engine.models.values import number, refuse, truth
+from engine.models.values import number, place_of, refuse, truth
 from engine.tables.names import no_column, short
 
 OF_SHAPLEY = (
@@ -47,7 +47,7 @@ def check(
         InvalidInput: the question does not fit; `at` names the option.
     """
     if options.explained_class is not None:
-        signature.place_of(options.explained_class, ("explained_class",))
+        place_of(signature, options.explained_class, ("explained_class",))
     _check_values(options, signature, numbers)
     if options.perturbation is Perturbation.PATH_DEPENDENT and kind in OF_SHAPLEY:
         why = WITHOUT_COUNTS.get(signature.format)
@@ -98,7 +98,7 @@ def _check_wish(options: ExplanationOptions, signature: Signature) -> None:
         if given is not None:
             raise InvalidInput("this model gives classes: say which one is wanted", at=(given,))
         if options.wanted is not None:
-            signature.place_of(options.wanted, ("wanted",))
+            place_of(signature, options.wanted, ("wanted",))
         return
     if options.wanted is not None:
         said = "this model predicts a value: give wanted_low or wanted_high"

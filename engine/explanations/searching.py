@@ -4,7 +4,7 @@ A model answers a thousand rows in hardly more time than one, so each step puts 
 once: the calls are some tens, however many rows are asked about (`most_calls`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from pandas.api.types import is_numeric_dtype
 
 from engine.explanations.answers import text
 from engine.explanations.case import Case
-from engine.explanations.changing import Change, Field
+from engine.explanations.changing import VALUES, Change, Field
 from engine.explanations.wishes import Wish
 from engine.models.scorer import Numbers
 from engine.values import Step, Tell
@@ -32,7 +32,14 @@ SECTIONS, CLOSER = 12, 3
 """A number is moved back by trying so many values between its own and the good one, and so many times closer."""
 TAKING = 8
 """Rounds of taking changes back; each ends with a change that has to stay."""
-AT_ONCE = 100_000
+AT_ONCE = 10_000_000
+"""Values that the model is given at once, of all features together."""
+PREFIXES = 48
+"""Of a change of many features, so many ways to take the first of them back are tried in a round."""
+OF_A_ROW = 10_000
+"""Changes of a row that are tried in a step, at most one for each feature; of many features, not all values are."""
+FEATURES = OF_A_ROW // (BEAM * VALUES)
+"""That a step goes on with, those that came nearest by themselves."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Start:
     def features(self) -> tuple[int, ...]:
         return tuple(sorted(self.change))
 
-    def without(self, features: Sequence[int]) -> "Start":
+    def without(self, features: Collection[int]) -> "Start":
         return Start(self.row, {j: value for j, value in self.change.items() if j not in features})
 
 
@@ -123,25 +130,29 @@ class Search:
         """Take changes back, the costliest first, as long as the answer stays; starts without it are left out."""
         left = list(starts)
         orders = [self._costliest(start) for start in left]
+        reach = [len(order) - 1 for order in orders]  # so many of them may go; all is the row's own answer
         good = [False] * len(left)
         for turn in range(TAKING):
-            tried = [
-                (k, taken)
-                for k, order in enumerate(orders)
-                for taken in range(0 if turn == 0 else 1, len(order) + 1)
-                if taken < len(left[k].change) and (turn == 0 or good[k])
-            ]
+            points = {
+                k: _spaced(0 if turn == 0 else 1, reach[k]) for k in range(len(left)) if turn == 0 or good[k]
+            }
+            tried = [(k, taken) for k, some in points.items() for taken in some]
             if not tried:
                 break
-            fewer = [left[k].without(orders[k][:taken]) for k, taken in tried]
-            most: dict[int, tuple[int, Start]] = {}
+            fewer = [left[k].without(frozenset(orders[k][:taken])) for k, taken in tried]
+            most = {k: (0, left[k]) for k, some in points.items() if some}
             for (k, taken), start, yes in zip(tried, fewer, self._yes(fewer), strict=True):
                 if yes:
                     most[k] = (taken, start)  # the last one takes most back
                     good[k] = True
-            for k in {k for k, _ in tried}:
-                taken, start = most.get(k, (0, left[k]))
-                left[k], orders[k] = start, orders[k][taken + 1 :]  # the next one has to stay
+            for k, (taken, start) in most.items():
+                left[k] = start
+                failed = next((point for point in points[k] if point > taken), taken + 1)
+                if failed == taken + 1:  # so the next one has to stay
+                    orders[k] = orders[k][failed:]
+                    reach[k] = len(orders[k])
+                else:  # one of those between has
+                    orders[k], reach[k] = orders[k][taken:], failed - taken - 1
         kept = {
             (left[k].row, tuple(sorted(left[k].change.items()))): left[k] for k, yes in enumerate(good) if yes
         }
@@ -150,14 +161,14 @@ class Search:
     def _step_by_step(self) -> list[Start]:
         """Change features one by one, keeping what comes nearest to the wanted answer, until some change has it."""
         found: list[Start] = []
-        beam = [Start(i, {}) for i in self._wishes]
-        for _ in range(DEPTH):
+        beam, open = [Start(i, {}) for i in self._wishes], dict(self._open)
+        for depth in range(DEPTH):
             tried = [
                 Start(start.row, {**start.change, j: value})
                 for start in beam
-                for j in self._open[start.row]
+                for j in open[start.row]
                 if j not in start.change
-                for value in self._field.values[j]
+                for value in self._field.values[j][:: 1 + len(open[start.row]) * VALUES // OF_A_ROW]
                 if text(value) != text(self._own[j][start.row])
             ]
             if not tried:
@@ -166,16 +177,25 @@ class Search:
             granted = self._granted(tried, scores)
             mine = [start for start, yes in zip(tried, granted, strict=True) if yes]
             found += mine
-            beam = self._best(tried, scores, {start.row for start in mine})
+            done = {start.row for start in mine}
+            beam = self._best(tried, scores, done, BEAM)
+            if depth == 0 and max(map(len, open.values())) > FEATURES:
+                nearest = self._best(tried, scores, done, OF_A_ROW)
+                open = {
+                    i: list(dict.fromkeys(j for start in nearest if start.row == i for j in start.change))[
+                        :FEATURES
+                    ]
+                    for i in open
+                }
         return found
 
-    def _best(self, tried: Sequence[Start], scores: Numbers, done: set[int]) -> list[Start]:
-        """Of each row that has no change yet, those that come nearest to its wish."""
+    def _best(self, tried: Sequence[Start], scores: Numbers, done: set[int], count: int) -> list[Start]:
+        """Of each row that has no change yet, so many that come nearest to its wish."""
         rows = np.array([start.row for start in tried])
         best: list[Start] = []
         for i in self._wishes.keys() - done:
             mine = np.flatnonzero(rows == i)
-            order = np.argsort(self._wishes[i].away(scores[mine]), kind="stable")[:BEAM]
+            order = np.argsort(self._wishes[i].away(scores[mine]), kind="stable")[:count]
             best += [tried[k] for k in mine[order]]
         return best
 
@@ -271,9 +291,10 @@ class Search:
         """Scores of the rows with these changes; tells how far the search is."""
         if not starts:
             return np.empty((0, max(1, len(self._case.scorer.signature.classes))))
+        at_once = max(1, AT_ONCE // len(self._field.names))
         parts = [
-            self._case.scorer.scores(self._frame(starts[k : k + AT_ONCE]))
-            for k in range(0, len(starts), AT_ONCE)
+            self._case.scorer.scores(self._frame(starts[k : k + at_once]))
+            for k in range(0, len(starts), at_once)
         ]
         self.evaluations += len(starts)
         self._calls += 1
@@ -283,12 +304,23 @@ class Search:
 
     def _frame(self, starts: Sequence[Start]) -> pd.DataFrame:
         rows = np.array([start.row for start in starts])
+        changed: dict[int, tuple[list[int], list[Any]]] = {}
+        for k, start in enumerate(starts):
+            for j, value in start.change.items():
+                places, values = changed.setdefault(j, ([], []))
+                places.append(k)
+                values.append(value)
         columns: dict[str, Any] = {}
         for j, name in enumerate(self._field.names):
             number = self._numeric[j] or self._field.scales[j] is not None
-            values = self._own[j][rows].astype(float if number else object)
-            for k, start in enumerate(starts):
-                if j in start.change:
-                    values[k] = start.change[j]
-            columns[name] = pd.Series(values, dtype="float64" if number else object)
+            column = self._own[j][rows].astype(float if number else object)
+            places, values = changed.get(j, ([], []))
+            column[places] = values
+            columns[name] = pd.Series(column, dtype="float64" if number else object)
         return pd.DataFrame(columns)
+
+
+def _spaced(first: int, last: int) -> list[int]:
+    """Whole numbers from the first to the last, all of them or PREFIXES as even as can be."""
+    count = min(PREFIXES, last - first + 1)
+    return np.linspace(first, last, count).round().astype(int).tolist() if count > 0 else []

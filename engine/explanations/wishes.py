@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from engine.explanations.case import Case
 from engine.models.scorer import Numbers
 from engine.models.signature import Task
+from engine.models.values import place_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,5 +44,5 @@ def wish_of(case: Case, scores: Numbers) -> Wish:
     if signature.task is Task.REGRESSION:
         return Wish(place=0, low=options.wanted_low, high=options.wanted_high, value=True)
     if options.wanted is not None:
-        return Wish(place=signature.place_of(options.wanted, ("wanted",)))
+        return Wish(place=place_of(signature, options.wanted, ("wanted",)))
     return Wish(place=int(np.argsort(scores)[-2]))  # the next most likely one

@@ -28,6 +28,7 @@ from engine.models import skops_file
 from engine.models.rows import Sample, count, frame, look
 from engine.models.scorer import Scorer
 from engine.models.sklearn_scorer import SklearnScorer
+from engine.models.values import place_of
 from engine.tables.part import Part
 from engine.values import Step, Tell, portion, silent
 
@@ -84,7 +85,7 @@ def mitigated(
         raise InvalidInput("only scikit-learn models can be trained again", at=("model_id",))
     options.check(scorer.signature)
     signature = scorer.signature
-    favorable = 1 if options.favorable is None else signature.classes.index(options.favorable)
+    favorable = 1 if options.favorable is None else place_of(signature, options.favorable, ("favorable",))
     used = usable(rows[options.label], groups, signature, options, favorable, not_drawn)
     rows = rows.iloc[used.places]
     training, selection, held_out = (

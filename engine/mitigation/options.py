@@ -12,6 +12,7 @@ from engine.errors import InvalidInput, refuse_outside
 from engine.fairness.metric import Metric
 from engine.fairness.options import Bands, BiasOptions
 from engine.models.signature import ModelFormat, Signature, Task
+from engine.models.values import place_of
 
 LEAST_TRAINING = 0.2
 """Share of the rows that is left to train on, at least."""
@@ -88,6 +89,9 @@ class MitigationOptions:
     """Start of everything that is drawn: the same seed gives the same model."""
 
     def __post_init__(self) -> None:
+        for name in ("candidates", "sample_rows", "seed"):
+            if type(getattr(self, name)) is not int:
+                raise InvalidInput(f"{name} must be a whole number, got {getattr(self, name)!r}", at=(name,))
         refuse_outside("candidates", self.candidates, 3, 201)
         refuse_outside("constraint_weight", self.constraint_weight, 0, 1)
         refuse_outside("selection", self.selection, 0.05, 0.5)
@@ -100,9 +104,9 @@ class MitigationOptions:
                 f" got {self.selection + self.held_out:g}",
                 at=("held_out",),
             )
-        for name in ("label", "attribute"):
-            if not getattr(self, name):
-                raise InvalidInput(f"{name} must name a column, got an empty name", at=(name,))
+        for name, what in (("label", "a column"), ("attribute", "a column"), ("favorable", "a class")):
+            if getattr(self, name) == "":
+                raise InvalidInput(f"{name} must name {what}, got an empty name", at=(name,))
         if self.label == self.attribute:
             raise InvalidInput(
                 f"the label must be another column than the attribute, got {self.label!r} for both",
@@ -128,7 +132,7 @@ class MitigationOptions:
         if self.label in signature.names:
             raise InvalidInput(f"the model looks at {self.label!r}, so it cannot be the label", at=("label",))
         if self.favorable is not None:
-            signature.place_of(self.favorable, ("favorable",))
+            place_of(signature, self.favorable, ("favorable",))
 
     def measuring(self) -> BiasOptions:
         """How gaps are measured, for the bias engine."""

@@ -19,6 +19,8 @@ from engine.tables.names import no_column, short
 
 TOLERANCE = 1e-3
 """Of probabilities that should sum to 1: many servers compute with 32 bits."""
+LISTS, LISTS_A_ROW = 10_000, 10
+"""That an answer may hold, objects counted too."""
 _USUAL_OUTPUTS: Mapping[Answers, tuple[str, ...]] = MappingProxyType(
     {
         Answers.PROBABILITIES: ("predict_proba", "probabilities", "output_probability"),
@@ -45,6 +47,10 @@ def read(endpoint: Endpoint, content: bytes, rows: int) -> Numbers:
     Raises:
         InvalidInput: it is none, or not of these rows; says what is wrong with it.
     """
+    if (
+        content.count(b"[") + content.count(b"{") > LISTS + LISTS_A_ROW * rows
+    ):  # each takes 30 times its bytes
+        raise InvalidInput(f"the endpoint answers with more lists than {rows:,} rows need")
     try:
         answer = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):

@@ -209,6 +209,4 @@ def _refuse_no_texts(signature: Signature) -> None:
     said = [signature.kind, signature.framework_version or "", *signature.classes, *signature.notes]
     for text in (*said, *(text for each in signature.features for text in (each.name, *each.categories))):
         if "\0" in text or any("\ud800" <= mark <= "\udfff" for mark in text):
-            raise InvalidInput(
-                f"the model has a name, class or category that is no text: {ascii(text[:100])}"
-            )
+            raise InvalidInput(f"the model has a name, class or category that is no text: {text[:100]!a}")

@@ -1,6 +1,7 @@
 """onnxruntime, kept to what a child may: the processor alone, few threads, no files and no noise."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001  # onnxruntime has many errors and no class for all
+            _refuse_hunger(error)
             raise InvalidInput(f"onnxruntime does not open the ONNX file: {said(error)}") from None
         self._outputs = [output.name for output in self._session.get_outputs()]
 
@@ -49,11 +51,18 @@ class Session:
         try:
             made: Sequence[Any] = self._session.run(self._outputs, given)
         except Exception as error:  # noqa: BLE001  # as above
+            _refuse_hunger(error)
             raise InvalidInput(f"the model does not take these rows: {said(error)}") from None
         for output in made:
             if not isinstance(output, np.ndarray) or output.shape[:1] != (count,):
                 raise InvalidInput("the model does not give one answer for each row")
         return list(made)
+
+
+def _refuse_hunger(error: Exception) -> None:
+    """What asks for more memory than there is has nothing to do with the rows or the file at hand."""
+    if "bad_alloc" in str(error):
+        raise MemoryError from None
 
 
 def said(error: Exception) -> str:
@@ -64,6 +73,6 @@ def said(error: Exception) -> str:
     text = text.split(" Status Message: ")[-1].removeprefix("Exception during initialization: ")
     if text.startswith("/"):  # file:line, the function, and then the words
         text = text.split("] ", 1)[1] if "[with " in text else text.split(") ", 1)[-1]
-    text = text.split(" was false. ")[-1].strip()
+    text = re.sub(r"^[\w./-]+\.(?:cc|h):\d+ (?:\w+ )?", "", text.split(" was false. ")[-1].strip())
     lines = text.splitlines()
     return lines[0][:200] if lines else type(error).__name__

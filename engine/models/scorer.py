@@ -31,7 +31,8 @@ class Linear:
 
     def margins(self, encoded: Numbers) -> Numbers:
         """(rows, margins), in the units of the link: log-odds for a logistic regression."""
-        return encoded @ self.weights.T + self.intercept
+        with np.errstate(over="ignore", invalid="ignore"):  # who asks looks at what comes out
+            return encoded @ self.weights.T + self.intercept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,7 @@ from enum import StrEnum
 from math import isfinite
 from types import MappingProxyType
 
-from engine.errors import InvalidInput
 from engine.values import Count, ModelType
-
-SHOWN_CLASSES = 20
 
 
 class ModelFormat(StrEnum):
@@ -90,21 +87,6 @@ class Signature:
     """Whether the file carries the names of the features; where it does not, those registered for the model are used."""
     notes: tuple[str, ...] = ()
     """What a person should know of the file, such as names that it does not carry."""
-
-    def place_of(self, name: str, at: tuple[str | int, ...]) -> int:
-        """Place of a class among the scores.
-
-        Raises:
-            InvalidInput: the model has no such class.
-        """
-        if self.task is Task.REGRESSION:
-            raise InvalidInput(
-                f"this model predicts a value and has no classes, got the class {name!r}", at=at
-            )
-        if name not in self.classes:
-            known = ", ".join(map(repr, self.classes[:SHOWN_CLASSES]))
-            raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=at)
-        return self.classes.index(name)
 
     def refuses_unseen(self, feature: Feature) -> bool:
         """Whether a value of a feature that training has not seen is an error; signatures of old say so of none."""

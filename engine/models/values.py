@@ -7,9 +7,10 @@ A dataset holds truth values as 0 and 1 and shows them as false and true; a mode
 from collections.abc import Mapping, Sequence
 
 from engine.errors import InvalidInput
-from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, is_number
+from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task, is_number
 from engine.tables.names import SHOWN_NAMES, short
 
+SHOWN_CLASSES = 20
 _TRUTHS = {"false": False, "0": False, "0.0": False, "true": True, "1": True, "1.0": True}
 _SPELT = ("False", "false", "FALSE", "0", "0.0"), ("True", "true", "TRUE", "1", "1.0")
 _OF_CODES = ModelFormat.XGBOOST_JSON, ModelFormat.XGBOOST_UBJ, ModelFormat.LIGHTGBM_TEXT
@@ -35,6 +36,21 @@ def class_meant(classes: Sequence[str], label: str | None) -> str | None:
     if label is None or label in classes:
         return label
     return spellings(classes).get(label)
+
+
+def place_of(signature: Signature, name: str, at: tuple[str | int, ...]) -> int:
+    """Place of a class among the scores; of truth values, however they are spelt.
+
+    Raises:
+        InvalidInput: the model has no such class.
+    """
+    if signature.task is Task.REGRESSION:
+        raise InvalidInput(f"this model predicts a value and has no classes, got the class {name!r}", at=at)
+    meant = class_meant(signature.classes, name)
+    if meant is None:
+        known = ", ".join(map(repr, signature.classes[:SHOWN_CLASSES]))
+        raise InvalidInput(f"the model has no class {name!r}; it has {known}", at=at)
+    return signature.classes.index(meant)
 
 
 def is_code(text: str) -> bool:

@@ -234,3 +234,18 @@ def test_every_kind_refuses_values_that_cannot_be_computed_with() -> None:
         if kind is not ExplanationKind.GAP:
             with pytest.raises(InvalidInput, match=r"not within -1e\+60 and 1e\+60"):
                 explain(kind, replace(asking, labels=ROW["debt"]))
+
+
+def test_a_row_of_hundreds_of_features_is_searched_in_a_bounded_number_of_tries() -> None:
+    """Only x0 counts, and every other row differs in all 250: the nearest change still is that of x0 alone."""
+    rows = pd.DataFrame(RANDOM.normal(size=(24, 250)), columns=[f"x{i}" for i in range(250)])
+    rows["x0"] = np.where(np.arange(24) % 2, 1.0, -1.0)
+    scorer = Made(function=lambda rows: (rows["x0"] > 0) * 0.8 + 0.1, names=list(rows), classes=["no", "yes"])
+    report = explain(
+        ExplanationKind.COUNTERFACTUAL,
+        case(scorer, rows.iloc[[0]], rows.iloc[1:], ExplanationOptions(counterfactuals=1)),
+    )
+    assert [change.feature for change in report.counterfactuals[0].changes] == ["x0"]
+    assert (
+        report.evaluations < 40_000
+    )  # taking changes back one by one alone would ask 30 times about 600 ways, each round

@@ -124,3 +124,13 @@ def test_a_model_that_always_says_the_same_has_no_fidelity() -> None:
     assert report.rows[0].fidelity is None
     assert all(each.attribution == pytest.approx(0, abs=1e-12) for each in report.rows[0].attributions)
     assert "same answer" in report.summary
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, 1e308])
+def test_numbers_that_cannot_be_computed_with_are_of_an_outer_quarter_and_never_drawn(odd: float) -> None:
+    column = pd.Series([1.0, 2.0, 3.0, 4.0, odd], name="income")
+    quarters = Quartiles.of(column)
+    assert quarters.edges.tolist() == [1.75, 2.5, 3.25]  # of 1 to 4
+    assert quarters.bins(column).tolist() == [0, 1, 2, 3, 3 if odd > 0 else 0]
+    drawn = quarters.drawn(quarters.bins(column), np.random.default_rng(0))
+    assert (drawn >= 1).all() and (drawn <= 4).all()

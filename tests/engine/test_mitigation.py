@@ -203,6 +203,8 @@ def test_rows_without_label_or_group_and_small_groups_take_no_part_and_are_told(
     [
         ({"constraint_weight": 1.5}, "constraint_weight"),
         ({"candidates": 2}, "candidates"),
+        ({"candidates": 3.5}, "candidates"),
+        ({"favorable": ""}, "favorable"),
         ({"held_out": 0.0}, "held_out"),
         ({"held_out": 0.5, "selection": 0.4}, "held_out"),
         ({"label": "sex"}, "label"),

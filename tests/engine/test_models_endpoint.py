@@ -160,7 +160,12 @@ NO = {"task": Task.REGRESSION, "classes": ()}
         ({}, b"<html>secret", "no JSON"),
         ({}, b"", "no JSON"),
         ({}, b"\xff\xfe", "no JSON"),
-        ({}, DEEP, "no JSON|no number|shape|lengths"),
+        ({}, DEEP, "more lists than 3 rows need"),
+        (
+            NO,
+            b'{"predictions": [1, 1, 1], "more": [' + b"{}," * 10_031 + b"1]}",
+            "more lists than 3 rows need",
+        ),
         (NO, b'{"predictions": [NaN, 1, 1]}', "no JSON"),
         (NO, b'{"predictions": [Infinity, 1, 1]}', "no JSON"),
         (NO, b'{"predictions": [-Infinity, 1, 1]}', "no JSON"),

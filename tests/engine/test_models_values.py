@@ -20,7 +20,7 @@ from engine.models.prediction import FeatureValue, GivenRow, Predicted, noted
 from engine.models.rows import frame, given
 from engine.models.signature import Feature, FeatureType, ModelFormat
 from engine.models.skops_file import opened
-from engine.models.values import refuse, spellings
+from engine.models.values import place_of, refuse, spellings
 from engine.tables import ColumnType
 from engine.values import silent
 from tests import estimators as made
@@ -125,6 +125,13 @@ SIGNATURE = a_signature(
         Feature(name="kids", type=FeatureType.CATEGORY, categories=("0", "1", "2"), closed=True),
     ),
 )
+
+
+def test_a_class_that_is_a_truth_value_may_be_spelt_in_any_way():
+    decides = a_signature(classes=("False", "True"))
+    assert [place_of(decides, name, ()) for name in ("True", "true", "1", "0", "FALSE")] == [1, 1, 1, 0, 0]
+    with pytest.raises(InvalidInput, match="no class 'yes'; it has 'False', 'True'"):
+        place_of(decides, "yes", ())
 
 
 def test_a_value_that_the_model_does_not_take_is_refused_with_its_row_and_what_would_do():
