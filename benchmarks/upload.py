@@ -106,7 +106,7 @@ def running(place: Path) -> Iterator[tuple[httpx.Client, int]]:
             stack.callback(process.terminate)
             pids.append(process.pid)
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60))
-        for _ in range(200):
+        for _ in range(600):  # a minute
             with contextlib.suppress(httpx.TransportError):
                 if client.get("/ready").status_code == 200:
                     break

@@ -214,7 +214,10 @@ async def signature(artifact: strawberry.Parent[t.Artifact], info: Info) -> Sign
 
 
 async def endpoint(artifact: strawberry.Parent[t.Artifact], info: Info) -> Endpoint | None:
-    """Where and how it is asked, of a model that is served elsewhere; what it takes and gives is its `signature`."""
+    """Where and how it is asked, of a model that is served elsewhere; what it takes and gives is its `signature`.
+
+    Whoever may only read models is not told: an address names hosts of a network that is not theirs to know.
+    """
     kept: Endpoint | None = await info.context.large(artifact, "endpoint", asked=True)
     return kept
 

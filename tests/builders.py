@@ -24,6 +24,7 @@ from engine.explanations.report import (
 )
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.mitigation import MitigationOptions, MitigationReport
+from engine.models.endpoint import DeclaredFeature, Endpoint, EndpointProtocol
 from engine.models.prediction import ClassScore, FeatureValue, GivenRow, Predicted
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
 from engine.tables import TableProfile
@@ -159,6 +160,16 @@ def an_analysis(person: Person, model: t.Model, dataset: t.Dataset, **given: Any
         "dataset_id": dataset.id,
     }
     return t.Analysis(**(usual | ours | given))
+
+
+def an_endpoint(name: str) -> Endpoint:
+    """Where a regression of one feature is served, both of this name."""
+    return Endpoint(
+        url=f"https://{name}.example",
+        protocol=EndpointProtocol.MLFLOW,
+        task=Task.REGRESSION,
+        features=[DeclaredFeature(name=name)],
+    )
 
 
 def a_signature(**given: Any) -> Signature:

@@ -140,6 +140,12 @@ async def test_a_model_elsewhere_is_asked_like_one_with_a_file(
         "inputTensor": "input-0",
         "outputTensor": "predict_proba",
     }
+    read = await api("viewer", ARTIFACT, id=first["id"])
+    assert read.data["node"]["endpoint"] is None and read.data["node"]["format"] == "ENDPOINT"
+    assert [(each["path"], each["extensions"]["code"]) for each in read.errors] == [
+        (["node", "endpoint"], "FORBIDDEN")
+    ]
+    assert server.url not in str(read.errors)
     twice = await api(
         "analyst", REGISTER, input={"endpoint": {"url": server.url, **MLFLOW}, "modelId": plain}
     )

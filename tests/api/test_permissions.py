@@ -22,6 +22,7 @@ from tests.builders import (
     a_prediction,
     an_analysis,
     an_artifact,
+    an_endpoint,
     an_event,
     an_explanation,
     keep,
@@ -57,7 +58,7 @@ def ids(url, people) -> dict[str, str]:
     made = {
         "Dataset": dataset,
         "Analysis": analysis,
-        "Artifact": an_artifact(person, model),
+        "Artifact": an_artifact(person, model, endpoint=an_endpoint("loan")),
         "Prediction": a_prediction(person, model),
         "Explanation": an_explanation(person, model, dataset),
         "Mitigation": a_mitigation(person, model, dataset, analysis_id=analysis.id),

@@ -19,9 +19,8 @@ from pydantic import TypeAdapter
 import db.tables as t
 from db.blobs import Blobs
 from engine.fairness import BiasColumns, BiasOptions, BiasReport
-from engine.models.endpoint import DeclaredFeature, Endpoint, EndpointProtocol
 from engine.models.prediction import Predicted
-from engine.models.signature import Feature, FeatureType, Task
+from engine.models.signature import Feature, FeatureType
 from engine.tables import TableProfile
 from resolvers.ids import global_id
 from tests import walk
@@ -34,6 +33,7 @@ from tests.builders import (
     a_signature,
     an_analysis,
     an_artifact,
+    an_endpoint,
     an_event,
     an_explanation,
     keep,
@@ -113,13 +113,7 @@ def theirs(url, people, settings) -> dict[str, str]:
     signature = a_signature(
         kind=CANARY, features=(Feature(name=f"{CANARY}_1", type=FeatureType.ANY),), classes=(CANARY,)
     )
-    there = Endpoint(
-        url=f"https://{CANARY}.example",
-        protocol=EndpointProtocol.MLFLOW,
-        task=Task.REGRESSION,
-        features=[DeclaredFeature(name=CANARY)],
-    )
-    told = {"message": CANARY, "tried": CANARY, "signature": signature, "endpoint": there}
+    told = {"message": CANARY, "tried": CANARY, "signature": signature, "endpoint": an_endpoint(CANARY)}
     artifact = an_artifact(person, model, **told)
     answers = (Predicted(prediction=CANARY),)
     prediction = a_prediction(person, model, message=CANARY, answers=answers)
