@@ -4,10 +4,10 @@ Asked when all else is known, and of a sample of the rows; an analysis whose mod
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import db.tables as t
 import engine.explanations.between_groups
+import engine.fairness.flipping
 from engine.errors import EngineError
 from engine.fairness import BiasColumns, BiasOptions, BiasReport
 from engine.fairness.flip_report import FlipReport, not_asked
@@ -32,11 +32,7 @@ async def with_flips(
         found = await _asked(attempt, workshop, dataset, columns, options)
     except (EngineError, ChildFailed, Killed) as error:
         found = [not_asked(attribute, str(error)) for attribute in columns.protected]
-    by_attribute = {each.attribute: each for each in found}
-    attributes = tuple(
-        replace(each, flips=by_attribute.get(each.attributes[0])) for each in report.attributes
-    )
-    return replace(report, attributes=attributes)
+    return engine.fairness.flipping.with_flips(report, found)
 
 
 async def _asked(

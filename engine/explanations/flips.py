@@ -68,7 +68,7 @@ def flips(
         raise InvalidInput("there are no rows to change", at=("sample_rows",))
     missing = 0 if groups.missing is None else int(groups.sizes[groups.missing])
     if options.attribute not in signature.names:
-        return _unaware(decide, options, len(rows) - missing, missing)
+        return _unaware(decide, options)
     kept, notes = _kept(groups)
     used = np.flatnonzero(np.isin(groups.of, kept))
     code = np.searchsorted(kept, groups.of[used])
@@ -288,19 +288,17 @@ def _report(
             for g, (name, value) in enumerate(zip(asked.names, values, strict=True))
         ),
         pairs=tuple(sorted(asked.pairs, key=lambda pair: (-(pair.flip_rate or 0), -abs(pair.mean_change)))),
-        examples=tuple(_example(asked, i, ids[i], values) for i in asked.furthest.first(options.examples)),
+        examples=tuple(_example(asked, i, ids[i]) for i in asked.furthest.first(options.examples)),
         evaluations=Count(asked.evaluations),
         seconds=perf_counter() - started,
         notes=(NO_CAUSES, *notes, *_on_missing(missing)),
     )
 
 
-def _example(asked: _Asked, i: int, id: int | None, values: Sequence[Any]) -> FlipExample:
+def _example(asked: _Asked, i: int, id: int | None) -> FlipExample:
     found = asked.furthest
     return FlipExample(
         row=None if id is None else Count(id),
-        before=asked.text(asked.rows[asked.options.attribute].iloc[i]),
-        after=asked.text(values[found.to[i]]),
         decision_before=asked.decide.word(int(asked.decision[i])),
         decision_after=asked.decide.word(int(found.decision[i])),
         score_before=float(asked.score[i]),
@@ -308,7 +306,7 @@ def _example(asked: _Asked, i: int, id: int | None, values: Sequence[Any]) -> Fl
     )
 
 
-def _unaware(decide: _Decide, options: FlipOptions, rows: int, missing: int) -> FlipReport:
+def _unaware(decide: _Decide, options: FlipOptions) -> FlipReport:
     return FlipReport(
         attribute=options.attribute,
         looked_at=False,
@@ -316,8 +314,8 @@ def _unaware(decide: _Decide, options: FlipOptions, rows: int, missing: int) -> 
         unit=decide.unit,
         explained_class=None if decide.answer is None else decide.answer.name,
         threshold=decide.threshold,
-        rows=Count(rows),
-        rows_missing=Count(missing),
+        rows=Count(0),
+        rows_missing=Count(0),
         flipped=None,
         flip_rate=None,
         interval=None,

@@ -88,16 +88,13 @@ class FlipPair:
 
 @dataclass(frozen=True, kw_only=True)
 class FlipExample:
-    """One row whose decision hangs on the protected attribute."""
+    """One row whose decision hangs on the protected attribute; what it holds is not repeated here."""
 
     row: Count | None
     """Place in the dataset, from 0, by which an explanation of single rows takes it."""
-    before: str
-    """Its value of the attribute."""
-    after: str
-    """The value that moved its score furthest of those that change its decision."""
     decision_before: str
     decision_after: str
+    """With the value that moved its score furthest of those that change its decision."""
     score_before: float
     score_after: float
 
@@ -119,9 +116,11 @@ class FlipReport:
     threshold: float | None
     """From which score on the decision was favourable; null where the highest score decides, or nothing does."""
     rows: Count
-    """Rows with a value of the attribute that were looked at."""
+    """Rows with a value of the attribute that the model was asked about; 0 where it was not asked, as of an attribute
+    that it does not look at."""
     rows_missing: Count
-    """Rows without a value of the attribute, which stay without one and are not counted."""
+    """Rows without a value of the attribute among those that were to be asked about; they stay without one and are not
+    counted."""
     flipped: Count | None
     """Rows whose decision changes for at least one other value; null where `flipRate` is."""
     flip_rate: float | None

@@ -20,11 +20,12 @@ FOLLOW = """subscription ($id: ID!) { analysisProgress(id: $id) {
   fraction finding { metric } flips { attribute flipRate } } }"""
 FLIPS = """query ($id: ID!) { analysis(id: $id) { status error report {
   intersections { flips { flipRate } }
-  attributes { attribute flips { attribute lookedAt summary unit explainedClass threshold rows rowsMissing flipped
+  summary recommendations { title text attribute }
+  attributes { attribute summary flips { attribute lookedAt summary unit explainedClass threshold rows rowsMissing flipped
     flipRate interval { low high } reason meanAbsoluteChange evaluations notes
     values { group value rows }
     pairs { fromGroup toGroup rows flipped gained lost flipRate interval { low high } meanChange }
-    examples { row before after decisionBefore decisionAfter scoreBefore scoreAfter } } } } } }"""
+    examples { row decisionBefore decisionAfter scoreBefore scoreAfter } } } } } }"""
 REJUDGE = (
     "mutation ($id: ID!, $options: BiasOptionsInput!) { rejudgeAnalysis(id: $id, options: $options) { id } }"
 )
@@ -71,6 +72,12 @@ async def test_the_model_is_asked_what_hangs_on_a_group_and_what_carries_a_gap(a
     group, age, district = (each["flips"] for each in found["report"]["attributes"])
     assert [each["flips"] for each in found["report"]["intersections"]] == [None] * 4
     held_against_scikit_learn(itself, rows, group, age)
+    said = f"flip rates are group {group['flipRate']:.3g} "
+    assert said in found["report"]["summary"]
+    assert "Decisions change with group alone" in found["report"]["attributes"][0]["summary"]
+    titles = [each["title"] for each in found["report"]["recommendations"]]
+    assert "Find out whether the model may decide by group" in titles
+    assert not any("decide by district" in title for title in titles)
     assert (district["flipRate"], district["flipped"], district["lookedAt"]) == (None, None, False)
     assert (
         district["reason"]
@@ -103,9 +110,8 @@ def held_against_scikit_learn(itself, rows: pd.DataFrame, group: dict, age: dict
     assert len(group["examples"]) == 10
     first = group["examples"][0]
     place = int(np.abs(np.where(moved, other - chances, 0)).argmax())
-    assert (first["row"], first["before"], first["scoreBefore"], first["scoreAfter"]) == (
+    assert (first["row"], first["scoreBefore"], first["scoreAfter"]) == (
         place,
-        rows.group[place],
         pytest.approx(chances[place]),
         pytest.approx(other[place]),
     )
