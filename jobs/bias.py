@@ -82,7 +82,9 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
         part = attempt.portion(SCORED_AND_JUDGED, 1.0)
         report = await with_flips(part, workshop, dataset, analysis.columns, analysis.options, report)
     signature = await jobs.models.signature_of(attempt, analysis.model_id)
-    await _complete(attempt, (report if signature is None else offered(report, signature), kept, reason))
+    if signature is not None:
+        report = offered(report, signature, analysis.options.bands)
+    await _complete(attempt, (report, kept, reason))
 
 
 async def _by_model(attempt: Attempt, workshop: Workshop, dataset: t.Dataset, question: Question) -> Made:

@@ -1,5 +1,6 @@
 """Bias analyses: starting, judging again, reading, cancelling and deleting them."""
 
+import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -14,7 +15,7 @@ from auth.permissions import Viewer
 from db.errors import Conflict
 from db.owned import one
 from engine.errors import InvalidInput, within
-from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
+from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport, Recommendation
 from engine.fairness.metrics import metrics_of
 from engine.models.prediction import Scoring, added
 from engine.models.signature import Signature, Task
@@ -139,7 +140,24 @@ async def of_explanation(explanation: strawberry.Parent[t.Explanation], info: In
 async def report(analysis: strawberry.Parent[t.Analysis], info: Info) -> BiasReport | None:
     """What came out, once the analysis is completed."""
     kept: BiasReport | None = await info.context.large(analysis, "report")
-    return kept
+    return None if kept is None else _addressed(kept, analysis)
+
+
+def _addressed(report: BiasReport, analysis: t.Analysis) -> BiasReport:
+    """With the ids of the analysis in what its recommendations propose to send."""
+    ids = {
+        "modelId": global_id("Model", analysis.model_id),
+        "datasetId": global_id("Dataset", analysis.dataset_id),
+        "analysisId": global_id("Analysis", analysis.id),
+    }
+
+    def with_ids(each: Recommendation) -> Recommendation:
+        if each.proposal is None:
+            return each
+        asked = json.loads(each.proposal.variables)["input"]
+        return replace(each, proposal=replace(each.proposal, variables=json.dumps({"input": ids | asked})))
+
+    return replace(report, recommendations=tuple(with_ids(each) for each in report.recommendations))
 
 
 def based_on(analysis: strawberry.Parent[t.Analysis]) -> ID | None:

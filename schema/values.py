@@ -89,6 +89,7 @@ VALUES = (
     f.Method,
     f.RiskAssessment,
     f.Effect,
+    f.Proposal,
     f.Recommendation,
     f.AlikePair,
     f.BiasReport,

@@ -1,16 +1,19 @@
 """Flips of decisions put into a report: beside the findings, in its summaries and recommendations. They move no verdict."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.fairness.flip_report import FlipReport
-from engine.fairness.report import BiasReport, Recommendation
+from engine.fairness.report import BiasReport, Proposal, Recommendation
 from engine.fairness.words import beside, between, limit_of, so_many
 from engine.values import Interval
 
 LIMIT = 0.01
 """Share of decisions that may hang on a protected attribute alone without a word in the summary. Ours: above it a model
 does not only now and then stumble over the attribute, it uses it."""
+
+ASK = "mutation ($input: NewExplanationInput!) { startExplanation(input: $input) { id status } }"
 
 
 def with_flips(report: BiasReport, found: Sequence[FlipReport]) -> BiasReport:
@@ -77,4 +80,7 @@ def _look_into(flips: FlipReport, rate: str) -> Recommendation:
         f" Then train without the column or under a constraint, analyse the new model on the same rows and compare.",
         attribute=of,
         effects=(),
+        proposal=Proposal(
+            mutation=ASK, variables=json.dumps({"input": {"kind": "GAP", "options": {"attribute": of}}})
+        ),
     )

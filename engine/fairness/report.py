@@ -243,6 +243,16 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A mutation that does what a recommendation says, ready to be sent."""
+
+    mutation: str
+    """The document."""
+    variables: str
+    """Its variables, as JSON: the ids of the analysis, and options that fit it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recommendation:
     """Something to do about a finding, with what it was measured to bring, or what data would show that."""
 
@@ -255,6 +265,8 @@ class Recommendation:
     """How to apply it, such as the threshold of each group."""
     metrics: tuple[Metric, ...] = ()
     """The metrics whose findings it is about; none in reports of before this was said."""
+    proposal: Proposal | None = None
+    """What to send to have it done here, or asked; null where nothing here can."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What a model itself says of groups: decisions that change with an attribute alone, and what carries a gap."""
 
+import json
 from dataclasses import replace
 from uuid import UUID
 
@@ -20,7 +21,7 @@ FOLLOW = """subscription ($id: ID!) { analysisProgress(id: $id) {
   fraction finding { metric } flips { attribute flipRate } } }"""
 FLIPS = """query ($id: ID!) { analysis(id: $id) { status error report {
   intersections { flips { flipRate } }
-  summary recommendations { title text attribute }
+  summary recommendations { title text attribute proposal { mutation variables } }
   attributes { attribute summary flips { attribute lookedAt summary unit explainedClass threshold rows rowsMissing flipped
     flipRate interval { low high } reason meanAbsoluteChange evaluations notes
     values { group value rows }
@@ -75,8 +76,12 @@ async def test_the_model_is_asked_what_hangs_on_a_group_and_what_carries_a_gap(a
     said = f"flip rates are group {group['flipRate']:.3g} "
     assert said in found["report"]["summary"]
     assert "Decisions change with group alone" in found["report"]["attributes"][0]["summary"]
-    titles = [each["title"] for each in found["report"]["recommendations"]]
-    assert "Find out whether the model may decide by group" in titles
+    advised = {each["title"]: each["proposal"] for each in found["report"]["recommendations"]}
+    ask, titles = advised["Find out whether the model may decide by group"], list(advised)
+    variables = json.loads(ask["variables"])
+    named = {"modelId": model, "datasetId": dataset, "analysisId": analysis}
+    assert variables == {"input": named | {"kind": "GAP", "options": {"attribute": "group"}}}
+    assert (await api("viewer", ask["mutation"], **variables)).code == "FORBIDDEN"
     assert not any("decide by district" in title for title in titles)
     assert (district["flipRate"], district["flipped"], district["lookedAt"]) == (None, None, False)
     assert (

@@ -1,6 +1,7 @@
 """A model trained again under a constraint through the API: from a failing finding to a new version that can be used."""
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ MITIGATION = """query ($id: ID!) { mitigation(id: $id) {
 fragment Measures on MitigationMeasures {
   gap gapInterval { low high } accuracy accuracyInterval { low high } selectionRate groups { group rows selectionRate }
 }"""
-ANALYSIS = """query ($id: ID!) { analysis(id: $id) { status error report { recommendations { title text settings } } } }"""
+ANALYSIS = """query ($id: ID!) { analysis(id: $id) { status error report { recommendations { title text settings proposal { mutation variables } } } } }"""
 PROGRESS = "subscription ($id: ID!) { progress(id: $id) { subject subjectId status stage message fraction } }"
 FOLLOW = """subscription ($id: ID!) { mitigationProgress(id: $id) {
   subject subjectId status message candidate { number gap accuracy chosen }
@@ -80,9 +81,13 @@ async def test_a_failing_finding_leads_to_a_new_version_that_can_be_used(api, wo
     offer = advised["Train the model again for sex"]
     assert "startMitigation" in offer["text"]
     assert {"attribute: sex", "label: hired", "favorable: 1"} < set(offer["settings"])
-
-    options = {"label": "hired", "attribute": "sex", "candidates": 9, "bootstrapSamples": 100}
-    asked = {"modelId": model, "datasetId": dataset, "options": options, "analysisId": analysis}
+    asked = await proposed(api, offer["proposal"], model, dataset, analysis)
+    options = asked["options"] | {
+        "constraint": "DEMOGRAPHIC_PARITY",
+        "candidates": 9,
+        "bootstrapSamples": 100,
+    }
+    asked |= {"options": options}
     started = (await api("analyst", START, input=asked, key="once")).data["startMitigation"]
     assert (started["status"], started["versionName"]) == ("QUEUED", "1 mitigated")
     assert (await api("analyst", START, input=asked, key="once")).data["startMitigation"]["id"] == started[
@@ -113,7 +118,7 @@ async def test_a_failing_finding_leads_to_a_new_version_that_can_be_used(api, wo
 
     version = made["version"]
     await used(api, version)
-    taken = await api("analyst", START, input=asked)
+    taken = await api("analyst", offer["proposal"]["mutation"], input=asked)
     assert (taken.code, "name another version" in taken.errors[0]["message"]) == ("CONFLICT", True)
     listed = (await api("viewer", LISTED, model=model, analysis=analysis)).data
     one = {"totalCount": 1, "edges": [{"node": {"id": started["id"], "version": {"id": version["id"]}}}]}
@@ -134,6 +139,15 @@ async def test_a_failing_finding_leads_to_a_new_version_that_can_be_used(api, wo
     assert (await api("admin", DELETE_MODEL, id=version["id"])).data["deleteModel"]["deleted"]
 
     await refused_at_once(api, asked, analysis)
+
+
+async def proposed(api, proposal, *ids) -> dict:
+    """What there is to send can be sent, by those who may."""
+    variables = json.loads(proposal["variables"])
+    assert (await api("viewer", proposal["mutation"], **variables)).code == "FORBIDDEN"
+    asked = variables["input"]
+    assert (asked["modelId"], asked["datasetId"], asked["analysisId"]) == ids
+    return asked
 
 
 def told(events, id, report) -> None:

@@ -20,19 +20,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from engine.errors import InvalidInput
-from engine.fairness import BiasReport
 from engine.fairness.membership import Membership, grouped
 from engine.mitigation import Candidate, Constraint, MitigationOptions
 from engine.mitigation.candidates import multipliers, spread
 from engine.mitigation.measuring import Ground, choose
 from engine.mitigation.mitigate import mitigate, mitigated
-from engine.mitigation.offering import offered
 from engine.mitigation.splitting import divided
 from engine.mitigation.unfitted import unfitted
-from engine.models.signature import Feature, FeatureType, ModelFormat, Task
 from engine.models.skops_file import opened
 from engine.values import silent
-from tests.builders import a_signature, stored
 from tests.estimators import dumped
 from tests.scorers import Made
 
@@ -255,21 +251,3 @@ def test_what_cannot_be_trained_again_is_refused_in_words(scorer, tmp_path):
         paid=two,
     )
     assert ("rows to train on have the label 'yes'" in said, at) == (True, ("label",))
-
-
-def test_a_report_offers_it_only_where_model_and_label_allow_it():
-    report = stored("bias_report", BiasReport)  # fails for race
-    feature = Feature(name="income", type=FeatureType.NUMBER)
-    signature = a_signature(
-        format=ModelFormat.SKOPS, task=Task.BINARY, classes=("0", "1"), features=(feature,)
-    )
-    offers = offered(report, signature).recommendations[len(report.recommendations) :]
-    offer = next(each for each in offers if each.attribute == "race")
-    # true positive rates 120/120 and 40/80 are 0.5 apart, selection rates 160/200 and 60/160 only 0.425
-    assert offer.settings[1:] == ("constraint: EQUALIZED_ODDS", "label: approved", "favorable: 1")
-    truths = offered(report, replace(signature, classes=("False", "True"))).recommendations
-    assert truths[-1].settings[-1] == "favorable: True"  # the report's is 1
-    looking = replace(signature, features=(replace(feature, name="approved"),))
-    for other in (looking, replace(signature, classes=("no", "yes")), a_signature(format=ModelFormat.ONNX)):
-        assert offered(report, other) == report
-    assert offered(replace(report, label=None), signature).recommendations == report.recommendations
