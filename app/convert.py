@@ -33,7 +33,7 @@ WARNING = (
 OWN_FORMATS = {
     "xgboost": 'save it in XGBoost with save_model("model.json")',
     "lightgbm": 'save it in LightGBM with booster_.save_model("model.txt")',
-    "catboost": 'save it in CatBoost with save_model("model.onnx", format="onnx")',
+    "catboost": 'save it in CatBoost with save_model("model.json", format="json")',
 }
 
 

@@ -26,7 +26,9 @@ OPTIONS = {
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="skops, ONNX, XGBoost (JSON or UBJ) or LightGBM text.")],
+    model: Annotated[
+        Path, typer.Argument(help="skops, ONNX, XGBoost (JSON or UBJ), LightGBM text or CatBoost JSON.")
+    ],
     data: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet with the model's features.")],
     row: Annotated[list[int] | None, typer.Option(help="A row of the data, from 0; repeatable.")] = None,
     kind: Annotated[

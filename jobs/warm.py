@@ -5,6 +5,7 @@ onnxruntime is left out: it starts a thread when it is imported, which no fork t
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
+import engine.models.catboost_json
 import engine.models.lightgbm_text
 import engine.models.probe
 import engine.models.skops_file

@@ -161,7 +161,7 @@ async def upload(
 ) -> t.Artifact:
     """Give a model its file, sent along (GraphQL multipart request); `progress` follows the reading of it.
 
-    Read are skops, ONNX, XGBoost's JSON and UBJ, and LightGBM's text. Pickles are recognised and refused: they run code.
+    Read are skops, ONNX, XGBoost's JSON and UBJ, LightGBM's text and CatBoost's JSON. Pickles are recognised and refused: they run code.
     """
     asked = await _checked(info.context, input, idempotency_key)
     stored: t.Artifact = await take_in(info.context, asked, sent_along(file, AskedArtifact.entrance))

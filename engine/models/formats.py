@@ -16,7 +16,7 @@ from engine.models.signature import ModelFormat, Signature
 from engine.tables.limits import GIB, MIB, size
 
 HEAD_BYTES = 64 << 10
-READ = "skops, ONNX, XGBoost (JSON or UBJ) and LightGBM text are read"
+READ = "skops, ONNX, XGBoost (JSON or UBJ), LightGBM text and CatBoost JSON are read"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,9 @@ FORMATS: Mapping[ModelFormat, Opening] = MappingProxyType(
         ModelFormat.LIGHTGBM_TEXT: Opening(
             title="LightGBM (text)", module="engine.models.lightgbm_text", max_bytes=128 * MIB
         ),
+        ModelFormat.CATBOOST_JSON: Opening(
+            title="CatBoost (JSON)", module="engine.models.catboost_json", max_bytes=128 * MIB
+        ),
     }
 )
 
@@ -55,6 +58,7 @@ _UNPACK = "unpack it and upload the model inside, unless it is a pickle or jobli
 _TO_ONNX = "export the model to ONNX"
 _XGBOOST = 'save it in XGBoost with save_model("model.json")'
 _LIGHTGBM = 'save it in LightGBM with save_model("model.txt")'
+_CATBOOST = 'save it in CatBoost with save_model("model.json", format="json")'
 _DATASET = "this is a table; upload it as a dataset"
 
 STRANGERS: tuple[tuple[bytes, str, str], ...] = (
@@ -95,12 +99,7 @@ STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (rb"binf|bs64", "an XGBoost model in the old binary form", _XGBOOST),
     (rb"\s*\[\s*\{\s*\"nodeid\"", "a text dump of XGBoost, which lacks what predictions need", _XGBOOST),
     (rb"\s*\{\s*\"name\"\s*:\s*\"tree\"", "a JSON dump of LightGBM", _LIGHTGBM),
-    (rb"CBM1", "a CatBoost model", 'save it in CatBoost with save_model("model.onnx", format="onnx")'),
-    (
-        rb"\s*\{.{0,4000}?\"(?:ctr_data|features_info|oblivious_trees)\"",
-        "a CatBoost model in JSON",
-        'save it in CatBoost with save_model("model.onnx", format="onnx")',
-    ),
+    (rb"CBM1", "a CatBoost model in its binary form", _CATBOOST),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras models are", _TO_ONNX),
     (rb"\x08\x01\x12(?:[\x80-\xff]|.\x0a)", "a TensorFlow SavedModel", _TO_ONNX + " with tf2onnx"),
     (rb".{4}TFL3", "a TensorFlow Lite model", _TO_ONNX + " with tf2onnx"),
@@ -121,7 +120,7 @@ STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (
         rb"(?:\s*\w[\w ]*:[^\n]*\n)*(?:flavors|artifact_path):",
         "the description of an MLflow model",
-        "upload the model file beside it, if it is skops, ONNX, XGBoost (JSON or UBJ) or LightGBM text",
+        "upload the model file beside it, if it is skops, ONNX, XGBoost (JSON or UBJ), LightGBM text or CatBoost JSON",
     ),
     (
         rb"[^\n\x00-\x08]{1,4000}?[,;\t][^\n\x00-\x08]{0,4000}?\r?\n[^\x00-\x08]",
@@ -138,6 +137,9 @@ _ONNX = re.compile(
 _SKOPS = re.compile(rb"PK\x03\x04.{22}.{4}(?:schema\.json|\d{4,20}\.np[yz]|[\da-f-]{36}\.bin)", re.DOTALL)
 _XGBOOST_JSON = re.compile(rb"\s*\{\s*\"(?:learner|version|Config|Model)\"\s*:", re.DOTALL)
 _XGBOOST_UBJ = re.compile(rb"\{(?:[iU].|I..|l.{4}|L.{8})(?:learner|version|Config|Model)", re.DOTALL)
+_CATBOOST_JSON = re.compile(
+    rb"\s*\{\s*\"(?:ctr_data|features_info|model_info|oblivious_trees|scale_and_bias|trees)\"\s*:"
+)
 _LIGHTGBM_TEXT = re.compile(rb"tree\r?\n")
 
 
@@ -161,6 +163,7 @@ def recognise(content: bytes | Path) -> ModelFormat:
         (ModelFormat.XGBOOST_JSON, _XGBOOST_JSON),
         (ModelFormat.XGBOOST_UBJ, _XGBOOST_UBJ),
         (ModelFormat.LIGHTGBM_TEXT, _LIGHTGBM_TEXT),
+        (ModelFormat.CATBOOST_JSON, _CATBOOST_JSON),
         (ModelFormat.ONNX, _ONNX),
     ):
         if pattern.match(head):

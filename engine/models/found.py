@@ -16,6 +16,14 @@ MAX_FEATURES = 100_000
 MAX_CLASSES = 1_000
 
 
+def part(parent: object, name: str, kind: type | tuple[type, ...], library: str) -> Any:
+    """What a name stands for in an object of the file of a library, if it is of the right kind."""
+    value = parent.get(name) if isinstance(parent, dict) else None
+    if not isinstance(value, kind):
+        raise InvalidInput(f"the {library} file is damaged or incomplete: it has no {name}")
+    return value
+
+
 def whole(value: object, low: int, high: int, what: str) -> int:
     """A whole number within bounds, from its text or as it is."""
     try:

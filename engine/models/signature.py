@@ -21,6 +21,8 @@ class ModelFormat(StrEnum):
     """As `Booster.save_model("model.ubj")` writes it: the usual form since XGBoost 2.1."""
     LIGHTGBM_TEXT = "lightgbm_text"
     """As `Booster.save_model("model.txt")` writes it."""
+    CATBOOST_JSON = "catboost_json"
+    """As `save_model("model.json", format="json")` of CatBoost writes it."""
     ENDPOINT = "endpoint"
     """No file: the model is served elsewhere, and asked over the network."""
 

@@ -124,10 +124,7 @@ _CLASSES = "The file does not carry the names of the classes: they are numbered 
 
 
 def _part(parent: object, name: str, kind: type | tuple[type, ...]) -> Any:
-    value = parent.get(name) if isinstance(parent, dict) else None
-    if not isinstance(value, kind):
-        raise InvalidInput(f"the XGBoost file is damaged or incomplete: it has no {name}")
-    return value
+    return found.part(parent, name, kind, "XGBoost")
 
 
 def _optional(parent: object, name: str) -> Any:

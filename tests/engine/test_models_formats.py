@@ -83,6 +83,8 @@ def table(write):
         (b'{"version":[1,7,6],"learner":{}}', ModelFormat.XGBOOST_JSON),
         (bytes(booster().save_raw("ubj")), ModelFormat.XGBOOST_UBJ),
         (b"{i\x07learner{}}", ModelFormat.XGBOOST_UBJ),
+        (b'{\n"features_info":{"float_features":[]}}', ModelFormat.CATBOOST_JSON),
+        (b'{"ctr_data": {}, "features_info": {}}', ModelFormat.CATBOOST_JSON),
         (light().model_to_string().encode(), ModelFormat.LIGHTGBM_TEXT),
         (light().model_to_string().replace("\n", "\r\n").encode(), ModelFormat.LIGHTGBM_TEXT),
     ],
@@ -151,8 +153,10 @@ OTHERS = {
         "text dump of XGBoost",
     ),
     "lightgbm dump": (b'{"name": "tree", "version": "v4"}', "save it in LightGBM"),
-    "catboost": (b"CBM1" + bytes(100), "CatBoost model; save it in CatBoost with save_model"),
-    "catboost json": (b'{"ctr_data": {}, "features_info": {}}', "CatBoost model in JSON"),
+    "catboost": (
+        b"CBM1" + bytes(100),
+        r'CatBoost model in its binary form; save it in CatBoost with save_model\("model.json", format="json"\)',
+    ),
     "keras h5": (
         b"\x89HDF\r\n\x1a\n" + bytes(50),
         "HDF5 file, as Keras models are; export the model to ONNX",

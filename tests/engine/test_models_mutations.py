@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import xgboost as xgb
 
 from engine.errors import InvalidInput
-from engine.models import lightgbm_text, xgboost_json, xgboost_ubj
+from engine.models import catboost_json, lightgbm_text, xgboost_json, xgboost_ubj
 from engine.models.tree_scorer import TreeScorer
 
 ROUNDS = 500
@@ -33,7 +34,10 @@ def _boosters():
     options = {"verbose": -1, "num_threads": 1, "num_leaves": 6, "min_data_per_group": 2, "cat_smooth": 1}
     light = lgb.train({"objective": "binary", **options}, lgb.Dataset(table, label), 3)
     poisson = lgb.train({"objective": "poisson", **options}, lgb.Dataset(table, label), 3)
+    told = json.loads((Path(__file__).parents[1] / "data" / "catboost.json").read_text())["models"]
     return {
+        "catboost": (catboost_json.read, json.dumps(told["missing below"]["model"]).encode()),
+        "catboost_uneven": (catboost_json.read, json.dumps(told["three, by loss"]["model"]).encode()),
         "xgboost": (xgboost_json.read, bytes(two.save_raw("json"))),
         "xgboost_dart": (xgboost_json.read, bytes(dart.save_raw("json"))),
         "xgboost_ubj": (xgboost_ubj.read, bytes(dart.save_raw("ubj"))),
@@ -129,7 +133,7 @@ def test_damaged_files_are_refused_or_answer_with_numbers(kind, damage):
 
 def test_files_of_other_kinds_than_expected_are_refused():
     contents = [content for _, content in BOOSTERS.values()]
-    for read in (xgboost_json.read, xgboost_ubj.read, lightgbm_text.read):
+    for read in (xgboost_json.read, xgboost_ubj.read, lightgbm_text.read, catboost_json.read):
         others = [content for reader, content in BOOSTERS.values() if reader is not read]
         for content in [*others, b"", b"\x00" * 1_000, contents[0][:-1], json.dumps([1]).encode()]:
             with pytest.raises(InvalidInput):
