@@ -321,9 +321,7 @@ class ArtifactEndpoint:
 class Artifact(Job, Node):
     format: ModelFormat | None
     """Known once the file is read; ENDPOINT from the start."""
-    endpoint: ArtifactEndpoint | None = door(
-        resolvers.artifacts.endpoint, allow=Permission.MODEL_WRITE
-    )
+    endpoint: ArtifactEndpoint | None = door(resolvers.artifacts.endpoint, allow=Permission.MODEL_WRITE)
     sha256: str
     """Of the file, or of what was declared of the endpoint."""
     bytes: Count
