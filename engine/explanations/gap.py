@@ -5,7 +5,6 @@ groups is, feature by feature, the difference of their mean Shapley values.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from engine.explanations.means import welch
 from engine.explanations.options import ExplanationKind
 from engine.explanations.pieces import in_pieces, one_answer
 from engine.explanations.report import Explained
+from engine.explanations.spending import affordable, taken
 from engine.explanations.ways import way_for
 from engine.fairness.membership import Membership
 from engine.fairness.words import number
@@ -94,16 +94,11 @@ def explained(case: Case) -> Explained:
     assert groups is not None  # noqa: S101  `asking` reads them for this kind
     one, other = chosen_groups(groups, options.group, options.reference)
     at = np.flatnonzero((groups.of == one) | (groups.of == other))
-    theirs = replace(
-        case,
-        rows=case.rows.iloc[at].reset_index(drop=True),
-        ids=[case.ids[i] for i in at.tolist()],
-        labels=None,
-        groups=None,
-    )
+    way, explainer, why = way_for(theirs := taken(case, at))
+    places, notes = affordable(theirs, explainer.cost, groups.of[at] == one)
+    theirs, at = taken(theirs, places), at[places]
     first = groups.of[at] == one
     names = groups.names[one], groups.names[other]
-    way, explainer, why = way_for(theirs)
     answers = one_answer(theirs)
     values, outputs = np.empty((0, len(case.names))), np.empty(0)
     evaluations = 0
@@ -151,6 +146,7 @@ def explained(case: Case) -> Explained:
             SIGNS,
             *((ADD_UP,) if explainer.unit == LOG_ODDS else ()),
             *(() if case.by_paths else (GIVEN_BACKGROUND,)),
+            *notes,
             *groups.notes,
         ),
     )

@@ -94,9 +94,10 @@ class ExplanationOptions:
     """Rows that kinds over many rows look at, drawn with the seed, in [2, 1000000]; of a gap half from each group, and
     4 at least."""
     budget: int | None = None
-    """Evaluations of the model that one row may cost where no exact method is known, in [100, 100000000]. By default
-    up to 11 features are enumerated, and beyond them 100,000 are spent, or what one pair of orders for each background
-    row needs."""
+    """Evaluations of the model that one row may cost where its structure is not known, in [100, 100000000]. By default
+    about 10,000,000 are spent on all rows: coalitions of up to 11 features are enumerated where that reaches, else at
+    most 100,000 a row on sampled orders, one pair for each background row at least; kinds over many rows then look at
+    fewer."""
     samples: int = 5_000
     """Points drawn around a row by LIME, in [100, 100000]."""
     repeats: int = 5

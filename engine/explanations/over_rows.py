@@ -17,6 +17,7 @@ from engine.explanations.report import (
     Explained,
     Importance,
 )
+from engine.explanations.spending import affordable, taken
 from engine.explanations.ways import way_for
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
@@ -31,6 +32,8 @@ MISSING = "(missing)"
 def explained(case: Case) -> Explained:
     """Mean absolute Shapley values over rows, with intervals from how the rows differ."""
     way, explainer, why = way_for(case)
+    places, notes = affordable(case, explainer.cost)
+    case = taken(case, places)
     pieces, evaluations, worst = [], 0, 0.0
     answers = one_answer(case)
     for done, found in in_pieces(explainer, case.rows, answers):
@@ -66,6 +69,7 @@ def explained(case: Case) -> Explained:
         interactions_why=way.pairs,
         interactions_rows=None if pairs is None else Count(pairs[1]),
         largest_additivity_error=worst,
+        notes=notes,
     )
 
 

@@ -10,6 +10,8 @@ from engine.explanations.ways import Attributions, Explainer
 
 FIRST_ROWS = 100
 PIECE_ROWS = 10_000
+PIECE_EVALUATIONS = 500_000
+"""Of a model that can only be asked: seconds between two pieces of news."""
 
 
 def in_pieces(
@@ -20,6 +22,9 @@ def in_pieces(
     piece: int = PIECE_ROWS,
 ) -> Iterator[tuple[int, Attributions]]:
     """A few rows, then many at a time: how many are done, and what was found of the last ones."""
+    if explainer.cost:
+        most = max(1, PIECE_EVALUATIONS // explainer.cost)
+        first, piece = min(first, most), min(piece, most)
     done = 0
     while done < len(rows):
         end = min(len(rows), done + (piece if done else first))

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 from engine.explanations.mixing import BLOCK, Mixer
+from engine.explanations.spending import for_each_row
 from engine.models.scorer import Numbers
-
-USUAL_BUDGET = 100_000
-"""Rows that the model is asked about for each row explained, where nothing is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +29,20 @@ class Sampled:
     """(features,), of the order of the features given the background; None where one pair in all was drawn."""
 
 
-def pairs_for(budget: int | None, features: int, rows: int) -> int:
-    """How many antithetic pairs each background row gets.
+def cost(pairs: int, features: int, rows: int) -> int:
+    """Evaluations for each row explained, where each of so many background rows gets so many pairs."""
+    return pairs * 2 * max(1, features - 1) * rows
+
+
+def pairs_for(budget: int | None, features: int, rows: int, explained: int = 1) -> int:
+    """How many antithetic pairs each background row gets, where so many rows are explained.
 
     Raises:
         InvalidInput: the budget does not reach for one pair each.
     """
-    one_each = 2 * max(1, features - 1) * rows
+    one_each = cost(1, features, rows)
     if budget is None:
-        return max(1, USUAL_BUDGET // one_each)
+        return max(1, for_each_row(explained) // one_each)
     if budget < one_each:
         raise InvalidInput(
             f"a budget of {budget:,} evaluations is too small for {features} features and {rows:,} background rows:"

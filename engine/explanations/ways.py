@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
-from engine.explanations import enumeration, linear, sampling
+from engine.explanations import enumeration, linear, sampling, spending
 from engine.explanations.answers import Answer
 from engine.explanations.case import Case
 from engine.explanations.mixing import Mixer
@@ -43,6 +43,8 @@ class Explainer(Protocol):
     """A method, made ready for one model and one background."""
 
     unit: str
+    cost: int
+    """Evaluations of the model for each row; 0 where its structure is known."""
 
     def attributions(self, rows: pd.DataFrame, answers: Sequence[Answer]) -> Attributions:
         """Shapley values of the rows, each for its answer."""
@@ -86,6 +88,8 @@ def way_for(case: Case) -> tuple[Way, Explainer, str]:
 
 class Structured:
     """Attributions in the units of a core whose structure is known."""
+
+    cost = 0
 
     def __init__(
         self,
@@ -139,9 +143,13 @@ class Asked:
     """Attributions in the units of the scores, of a model that can only be asked."""
 
     def __init__(
-        self, case: Case, row_values: "Callable[[Mixer, pd.DataFrame, float], tuple[Numbers, Numbers | None]]"
+        self,
+        case: Case,
+        cost: int,
+        row_values: "Callable[[Mixer, pd.DataFrame, float], tuple[Numbers, Numbers | None]]",
     ) -> None:
         """`row_values` of a row and its output: its values and their standard errors."""
+        self.cost = cost
         self._case = case
         self._row_values = row_values
         self._mixers: dict[Answer, Mixer] = {}
@@ -267,20 +275,27 @@ def _enumeration(case: Case) -> Explainer | str:
     needed = 2**features * len(case.background)
     if case.options.budget is not None and needed > case.options.budget:
         return f"Trying all coalitions needs {needed:,} evaluations for each row, more than the budget."
-    return Asked(case, lambda mixer, row, _: (enumeration.values(mixer, row), None))
+    rows = len(case.rows)
+    if case.options.budget is None and needed * rows > spending.MOST:
+        return (
+            f"Trying all coalitions needs {needed:,} evaluations for each of {rows:,} rows, and is done where a budget for"
+            " each row allows it."
+        )
+    return Asked(case, needed, lambda mixer, row, _: (enumeration.values(mixer, row), None))
 
 
 def _sampled(case: Case) -> Explainer | str:
     if case.by_paths:
         return _no_paths(case)
-    pairs = sampling.pairs_for(case.options.budget, len(case.names), len(case.background))
+    features, background = len(case.names), len(case.background)
+    pairs = sampling.pairs_for(case.options.budget, features, background, len(case.rows))
     generator = np.random.default_rng(case.options.seed)
 
     def values(mixer: Mixer, row: pd.DataFrame, output: float) -> tuple[Numbers, Numbers | None]:
         found = sampling.values(mixer, row, output, pairs, generator)
         return found.values, found.standard_errors
 
-    return Asked(case, values)
+    return Asked(case, sampling.cost(pairs, features, background), values)
 
 
 WAYS: tuple[Way, ...] = (
