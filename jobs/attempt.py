@@ -23,11 +23,12 @@ from db.columns import without_nul
 from db.errors import NotFound
 from db.events import record
 from db.notify import tell
-from db.owned import one_to_change, own
+from db.owned import one_to_change, own, owned
 from db.session import Database, Scope, when_back
 from engine.values import Step
 
 Found = TypeVar("Found")
+Row = TypeVar("Row", bound=t.Owned)
 
 DEATHS = 3
 """Workers or children that may stop while they run a job before the job is held to be the cause."""
@@ -100,6 +101,12 @@ class Attempt:
     async def _rows(self, query: SelectOfScalar[Found]) -> Sequence[Found]:
         async with self.database.read(self.scope) as session:
             return (await session.scalars(query)).all()
+
+    async def one(self, table: type[Row], id: UUID | None, *large: str) -> Row | None:
+        """The row with this id and those of its large columns that are named, or None where it is there no longer."""
+        query = owned(table, self.scope).where(col(table.id) == id)
+        found = await self.rows(query.options(*(undefer(getattr(table, column)) for column in large)))
+        return found[0] if found else None
 
     async def large(self, table: type[t.Worked], column: str) -> Any:
         """What the row keeps in a large column."""

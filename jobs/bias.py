@@ -10,7 +10,6 @@ options would make; otherwise it reads the rows like any other.
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy.orm import undefer
 from sqlmodel import col
 
 import db.lake
@@ -21,7 +20,7 @@ import engine.fairness.parts
 import engine.tables.in_place
 import engine.tables.part
 import jobs.models
-from db.owned import own, owned
+from db.owned import own
 from engine.fairness import AnalysisType, BiasColumns, BiasOptions, BiasReport
 from engine.fairness.evidence import Summary
 from engine.fairness.keeping import NotKept, fits, packed, unpacked
@@ -50,17 +49,12 @@ Made = tuple[BiasReport, bytes | None, str | None]
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Measure, and complete the analysis with its report."""
     analysis: t.Analysis = attempt.row
-    models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == analysis.model_id))
-    if not models:
+    model = await attempt.one(t.Model, analysis.model_id)
+    if model is None:
         await attempt.fail("the model of this analysis is no longer there")
         return
-    question = analysis.columns, analysis.type, analysis.options, models[0].type
-    datasets = await attempt.rows(
-        owned(t.Dataset, attempt.scope)
-        .where(col(t.Dataset.id) == analysis.dataset_id)
-        .options(undefer(t.Dataset.profile))  # type: ignore[arg-type]  # SQLModel shows the value
-    )
-    dataset = datasets[0] if datasets else None
+    question = analysis.columns, analysis.type, analysis.options, model.type
+    dataset = await attempt.one(t.Dataset, analysis.dataset_id, "profile")
     content = await _counted_before(attempt, analysis)
     part = attempt.portion(0.0, SCORED_AND_JUDGED) if analysis.use_model else attempt
     if content is not None:
@@ -239,10 +233,8 @@ async def _counted_before(attempt: Attempt, analysis: t.Analysis) -> bytes | Non
     """What the analysis that this one is based on has kept, if that is what this one would count."""
     if analysis.based_on_id is None:
         return None
-    bases = await attempt.rows(
-        owned(t.Analysis, attempt.scope).where(col(t.Analysis.id) == analysis.based_on_id)
-    )
-    if not bases or not fits(bases[0].options, analysis.options, analysis.columns):
+    base = await attempt.one(t.Analysis, analysis.based_on_id)
+    if base is None or not fits(base.options, analysis.options, analysis.columns):
         return None
     kept = await attempt.rows(own(t.Summary, attempt.scope).where(col(t.Summary.id) == analysis.based_on_id))
     return kept[0].content if kept else None

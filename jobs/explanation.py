@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlmodel import col
-
 import db.tables as t
-from db.owned import owned
 from engine.explanations.asking import ask
 from engine.explanations.options import ExplanationKind, ExplanationOptions
 from engine.explanations.report import ExplanationReport, RowExplanation
@@ -21,14 +18,12 @@ Made = tuple[ExplanationReport, tuple[RowExplanation, ...]]
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Ask the model, and complete the explanation with its report."""
     asked: t.Explanation = attempt.row
-    datasets = await attempt.rows(
-        owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == asked.dataset_id)
-    )
-    if not datasets:
+    dataset = await attempt.one(t.Dataset, asked.dataset_id)
+    if dataset is None:
         raise Gone("the dataset of this explanation is no longer there")
     async with (
         model_file(attempt, workshop, asked.model_id) as file,
-        parts_of(attempt, workshop, datasets[0]) as parts,
+        parts_of(attempt, workshop, dataset) as parts,
         workshop.scratch() as folder,
     ):
         names = list(file.signature.names)

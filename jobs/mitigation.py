@@ -13,12 +13,10 @@ from uuid import uuid4
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 import db.tables as t
 from db.blobs import key
 from db.events import record
-from db.owned import owned
 from engine.errors import EngineError, within
 from engine.mitigation import MitigationOptions, MitigationReport
 from engine.models.probe import Probed, probe
@@ -40,15 +38,13 @@ class Taken(EngineError):
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Train the model again, and complete the mitigation with its report and the new version."""
     asked: t.Mitigation = attempt.row
-    models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == asked.model_id))
-    datasets = await attempt.rows(
-        owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == asked.dataset_id)
-    )
-    if not models or not datasets:
+    trained = await attempt.one(t.Model, asked.model_id)
+    dataset = await attempt.one(t.Dataset, asked.dataset_id)
+    if trained is None or dataset is None:
         raise Gone("the model or the dataset of this mitigation is no longer there")
     async with (
         model_file(attempt, workshop, asked.model_id) as file,
-        parts_of(attempt, workshop, datasets[0]) as parts,
+        parts_of(attempt, workshop, dataset) as parts,
         workshop.scratch() as folder,
     ):
         if not isinstance(file, ModelFile):
@@ -59,7 +55,7 @@ async def run(attempt: Attempt, workshop: Workshop) -> None:
         report, found = await kept_in(attempt, workshop, train, file, near, asked.options, target)
         sha256, size = await asyncio.to_thread(_measured, target)
         blob = key(attempt.scope.organization_id, sha256, ".model")
-        model = _version(asked, models[0], report)
+        model = _version(asked, trained, report)
         artifact = _artifact(asked, found, model_id=model.id, sha256=sha256, bytes=size, blob=blob)
         async with workshop.kept(attempt, blob, target):
             await _complete(attempt, report, model, artifact)

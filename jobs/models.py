@@ -84,8 +84,8 @@ async def model_file(attempt: Attempt, workshop: Workshop, model_id: UUID | None
     if signature is not None and endpoint is not None:
         yield ModelElsewhere.at(endpoint, workshop.outbound)
     elif signature is not None and blob is not None:
-        models = await attempt.rows(owned(t.Model, attempt.scope).where(col(t.Model.id) == model_id))
-        names = models[0].features if models else ()
+        model = await attempt.one(t.Model, model_id)
+        names = () if model is None else model.features
         allowed = await allowed_types(attempt)
         async with workshop.file(blob) as path:
             yield ModelFile(

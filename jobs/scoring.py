@@ -1,10 +1,7 @@
 """The job behind a Dataset that a model makes of another one: all its rows, with the model's answers added."""
 
-from sqlmodel import col
-
 import db.tables as t
 from db.blobs import key
-from db.owned import owned
 from engine.tables import TableFormat
 from engine.values import Count
 from jobs.attempt import Attempt
@@ -16,13 +13,11 @@ from jobs.work import Workshop, compute
 async def run(attempt: Attempt, workshop: Workshop) -> None:
     """Score the rows, and complete the dataset with a table of them."""
     made: t.Dataset = attempt.row
-    sources = await attempt.rows(
-        owned(t.Dataset, attempt.scope).where(col(t.Dataset.id) == made.scored_from_id)
-    )
-    if not sources or made.scoring is None:
+    source = await attempt.one(t.Dataset, made.scored_from_id)
+    if source is None or made.scoring is None:
         raise Gone("the dataset whose rows were to be scored is no longer there")
     async with model_file(attempt, workshop, made.model_id) as file, workshop.scratch() as folder:
-        table = await scored(attempt, workshop, file, sources[0], made.scoring, folder)
+        table = await scored(attempt, workshop, file, source, made.scoring, folder)
         target = folder / "table.parquet"
         sha256, ingested = await compute(attempt, workshop, read, table, target, TableFormat.PARQUET)
         blob = key(attempt.scope.organization_id, sha256, ".parquet")

@@ -81,7 +81,7 @@ async def start(info: Info, input: NewExplanation, idempotency_key: str | None =
         model_id = asking.model_of(base, input.model_id)
         asked_of = key(t.Dataset, asking.dataset_of(base, input.dataset_id), at="dataset_id")
         dataset = await one(session, t.Dataset, viewer.scope, asked_of, "profile")
-        options = input.options or ExplanationOptions()
+        options, signature = input.options or ExplanationOptions(), None
         if base is not None and input.kind is ExplanationKind.GAP:
             signature = await signature_of(session, viewer.scope, model_id)
             options = asking.with_groups(base, options, signature)
@@ -98,7 +98,7 @@ async def start(info: Info, input: NewExplanation, idempotency_key: str | None =
         before = await jobs.queue.asked_before(session, t.Explanation, viewer.scope, asked_key)
         if before is not None:
             return _same(before, row)
-        _check(await signature_of(session, viewer.scope, model_id), dataset, row)
+        _check(signature or await signature_of(session, viewer.scope, model_id), dataset, row)
         gone = "what the explanation is about was deleted a moment ago"
         await work.begin(session, t.Subject.EXPLANATION, row, viewer.scope, gone)
     await context.tell()

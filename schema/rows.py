@@ -27,20 +27,26 @@ import resolvers.trends
 import resolvers.versions
 from auth.permissions import Permission
 from engine.explanations.gap_report import FeatureGap
-from engine.explanations.options import ExplanationKind, Perturbation
-from engine.explanations.performance import Performance
+from engine.explanations.options import ExplanationKind
 from engine.explanations.report import Counterfactual, ExplanationReport, Importance, RowExplanation
-from engine.fairness import AnalysisType, BiasReport, Finding, Metric
+from engine.fairness import AnalysisType, BiasReport, Finding
 from engine.fairness.flip_report import FlipReport
-from engine.mitigation import Candidate, Constraint, MitigationReport
+from engine.mitigation import Candidate, MitigationReport
 from engine.models.card import CardCompleteness
 from engine.models.card import ModelCard as ModelCardInput
-from engine.models.endpoint import Answers, EndpointProtocol, Numbers, Tensors
 from engine.models.prediction import Predicted
 from engine.models.signature import ModelFormat, Signature
 from engine.tables import ColumnProfile, TableFormat
 from engine.values import Count, ModelType
 from resolvers.trends import TrendPoint
+from schema.asked import (
+    AnalysisColumns,
+    AnalysisOptions,
+    ArtifactEndpoint,
+    DatasetScoring,
+    ExplanationAsked,
+    MitigationAsked,
+)
 from schema.fields import computed, door, face
 
 Shown = TypeVar("Shown")
@@ -103,69 +109,6 @@ class User(Node):
     created_at: datetime
 
 
-@strawberry.type
-class AnalysisColumns:
-    """Which columns of the dataset an analysis was asked to look at."""
-
-    protected: list[str]
-    label: str | None
-    prediction: str | None
-    score: str | None
-    weights: str | None
-    stratum: str | None
-    favorable: str | None
-    features: list[str]
-    distance: str | None
-    user: str | None
-    item: str | None
-    rank: str | None
-    relevance: str | None
-    item_group: str | None
-
-
-@strawberry.type
-class AnalysisThreshold:
-    """A limit that was asked for in place of the default."""
-
-    metric: Metric
-    limit: float
-
-
-@strawberry.type
-class AnalysisBands:
-    """How a numeric protected attribute was asked to be cut into groups."""
-
-    attribute: str
-    edges: list[float]
-
-
-@strawberry.type
-class AnalysisReference:
-    """The group that the others of an attribute were asked to be compared with."""
-
-    attribute: str
-    group: str
-
-
-@strawberry.type
-class AnalysisOptions:
-    """How sure to be and how strictly to judge, as it was asked for."""
-
-    confidence: float
-    bootstrap_samples: int
-    seed: int
-    min_group_size: int
-    thresholds: list[AnalysisThreshold]
-    references: list[AnalysisReference]
-    bands: list[AnalysisBands]
-    max_depth: int
-    score_threshold: float
-    k: int
-    lipschitz: float
-    suppress_below: int
-    metrics: list[Metric]
-
-
 @face(t.Analysis)
 class Analysis(Job, Node):
     type: AnalysisType
@@ -183,74 +126,6 @@ class Analysis(Job, Node):
     mitigations: "Connection[Mitigation] | None" = door(
         resolvers.mitigations.of_analysis, allow=Permission.ANALYSIS_READ
     )
-
-
-@strawberry.type
-class DatasetScoring:
-    """How the columns are made that a scored dataset has more than the one it was made from."""
-
-    prediction: str
-    """Name of the column with the predicted class or value."""
-    score: str
-    """Name of the column with the score of one class, or the start of the names of several."""
-    of_class: str | None
-    threshold: float
-
-
-@strawberry.type
-class ExplanationGiven:
-    """A value of the row that an explanation was given in place of one of the dataset."""
-
-    feature: str
-    value: str | None
-
-
-@strawberry.type
-class ExplanationGroup:
-    """Features that were asked to be shuffled together."""
-
-    name: str
-    features: list[str]
-
-
-@strawberry.type
-class ExplanationChange:
-    """How a feature was allowed to change in a counterfactual."""
-
-    feature: str
-    low: float | None
-    high: float | None
-    categories: list[str]
-
-
-@strawberry.type
-class ExplanationAsked:
-    """Which rows, against which background, how thoroughly, as it was asked for."""
-
-    rows: list[Count]
-    values: list[ExplanationGiven]
-    max_features: int
-    explained_class: str | None
-    perturbation: Perturbation | None
-    background_rows: int
-    sample_rows: int
-    budget: int | None
-    samples: int
-    repeats: int
-    performance: Performance | None
-    label: str | None
-    groups: list[ExplanationGroup]
-    changes: list[ExplanationChange]
-    counterfactuals: int
-    wanted: str | None
-    wanted_low: float | None
-    wanted_high: float | None
-    attribute: str | None
-    group: str | None
-    reference: str | None
-    bands: list[float]
-    confidence: float
-    seed: int
 
 
 @face(t.Explanation)
@@ -283,7 +158,7 @@ class Dataset(Job, Node):
         resolvers.datasets.preview, allow=Permission.DATASET_PREVIEW
     )
     archived_at: datetime | None
-    scoring: "DatasetScoring | None"
+    scoring: DatasetScoring | None
     """How a model made it of another dataset; null of one that was uploaded or registered."""
     scored_from: "Dataset | None" = door(resolvers.scoring.scored_from, allow=Permission.DATASET_READ)
     scored_by: "Model | None" = door(resolvers.scoring.scored_by, allow=Permission.MODEL_READ)
@@ -300,21 +175,6 @@ class ModelCard:
     owners: list[str]
     contact: str
     licence: str
-
-
-@strawberry.type
-class ArtifactEndpoint:
-    """Where and how a model is asked that is served elsewhere, as it was declared."""
-
-    url: str
-    protocol: EndpointProtocol
-    model_name: str | None
-    model_version: str | None
-    answers: Answers | None
-    tensors: Tensors
-    numbers: Numbers
-    input_tensor: str
-    output_tensor: str | None
 
 
 @face(t.Artifact)
@@ -366,26 +226,6 @@ class Model(Node):
 class Prediction(Job, Node):
     answers: list[Predicted] | None = computed(resolvers.scoring.answers)
     model: Model | None = door(resolvers.scoring.model_of, allow=Permission.MODEL_READ)
-
-
-@strawberry.type
-class MitigationAsked:
-    """Which constraint, between which groups, on which rows, as it was asked for."""
-
-    label: str
-    attribute: str
-    bands: list[float]
-    constraint: Constraint
-    favorable: str | None
-    candidates: int
-    constraint_weight: float
-    selection: float
-    held_out: float
-    sample_rows: int
-    min_group_size: int
-    confidence: float
-    bootstrap_samples: int
-    seed: int
 
 
 @face(t.Mitigation)
