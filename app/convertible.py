@@ -23,5 +23,5 @@ def check(file: Path, out: Path) -> None:
     try:
         format = recognise(file)
     except InvalidInput as error:
-        raise InvalidInput(f"{file} is no pickle, which alone is converted: {error}") from None
+        raise InvalidInput(f"{file} is not converted, only pickles of scikit-learn are: {error}") from None
     raise InvalidInput(f"{file} is {FORMATS[format].title} already, which is read as it is: upload it")

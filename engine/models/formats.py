@@ -4,6 +4,7 @@ To add a kind, add a row to FORMATS and what recognises it to `recognise`; to re
 """
 
 import re
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -56,6 +57,13 @@ _NEVER = "it can run code when opened, so it is never read; "
 _CONVERT = _NEVER + "convert it on your own machine with `fairmind convert FILE OUT.skops`"
 _UNPACK = "unpack it and upload the model inside, unless it is a pickle or joblib file: " + _CONVERT
 _TO_ONNX = "export the model to ONNX"
+_TORCH = _NEVER + 'export it in PyTorch with torch.onnx.export(model, (one_row,), "model.onnx")'
+_KERAS = 'export it in Keras with keras.models.load_model(FILE).export("model.onnx", format="onnx")'
+_SAVED_MODEL = "export it with `python -m tf2onnx.convert --saved-model FOLDER --output model.onnx`"
+_TFLITE = "export it with `python -m tf2onnx.convert --tflite FILE --output model.onnx`"
+_SERVE = "serve it and register it as an endpoint"
+_FROM_R = f'save boosted trees with xgb.save(model, "model.ubj") or lgb.save(model, "model.txt"); any other model: {_SERVE}'
+_R_OBJECT = rb"RD[AX][23]\n|X\n\x00\x00\x00[\x02\x03]|B\n[\x02\x03]\x00\x00\x00|A\n[23]\n\d{5,7}\n\d{5,7}\n"
 _XGBOOST = 'save it in XGBoost with save_model("model.json")'
 _LIGHTGBM = 'save it in LightGBM with save_model("model.txt")'
 _CATBOOST = 'save it in CatBoost with save_model("model.json", format="json")'
@@ -72,6 +80,11 @@ STRANGERS: tuple[tuple[bytes, str, str], ...] = (
         "a Python pickle with a model of LightGBM",
         _NEVER + 'save the LightGBM model itself with booster_.save_model("model.txt"), and upload that',
     ),
+    (
+        rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19|\x80[\x01-\x05].{0,65536}?torch\.(?:nn|_utils|storage)\b",
+        "a PyTorch model in a pickle",
+        _TORCH,
+    ),
     (rb"\x80[\x01-\x05]", "a Python pickle (pickle, joblib, cloudpickle or dill)", _CONVERT),
     (
         rb"\(?[dlt]p\d+\n|[\]}]q[\x00-\x1f]|\(?c[\w.]{1,200}\n[\w.]{1,200}\n(?:p\d+\n|q[\x00-\x1f]|[()])",
@@ -86,27 +99,36 @@ STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x04\x22\x4d\x18", "packed with lz4, as joblib files are", _UNPACK),
     (rb"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
     (
-        rb"PK\x03\x04.{22,26}[^/]{0,200}/?data\.pkl",
+        rb"PK\x03\x04.{26,4000}?\bdata\.pkl",
         "a PyTorch file, which is a pickle in a zip archive",
-        _CONVERT,
+        _TORCH,
     ),
     (
         rb"PK\x03\x04.{0,4000}?(?:model\.weights\.h5|config\.json|metadata\.json)",
         "a Keras model",
-        _TO_ONNX,
+        _KERAS,
+    ),
+    (
+        rb"PK\x03\x04.{26,65536}?(?:\b(?:saved_model|keras_metadata|fingerprint)\.pb|variables/variables\.)",
+        "a TensorFlow SavedModel in a zip archive",
+        _SAVED_MODEL,
     ),
     (rb"PK\x03\x04.{0,4000}?(?:\[Content_Types\]\.xml|xl/)", "an Excel workbook", _DATASET),
     (rb"binf|bs64", "an XGBoost model in the old binary form", _XGBOOST),
     (rb"\s*\[\s*\{\s*\"nodeid\"", "a text dump of XGBoost, which lacks what predictions need", _XGBOOST),
     (rb"\s*\{\s*\"name\"\s*:\s*\"tree\"", "a JSON dump of LightGBM", _LIGHTGBM),
     (rb"CBM1", "a CatBoost model in its binary form", _CATBOOST),
-    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras models are", _TO_ONNX),
-    (rb"\x08\x01\x12(?:[\x80-\xff]|.\x0a)", "a TensorFlow SavedModel", _TO_ONNX + " with tf2onnx"),
-    (rb".{4}TFL3", "a TensorFlow Lite model", _TO_ONNX + " with tf2onnx"),
-    (rb"\s*(?:<\?xml.{0,2000}?)?<PMML", "a PMML document", _TO_ONNX + ", or save the model as skops"),
+    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras models are", _KERAS),
+    (rb"\x08\x01\x12(?:[\x80-\xff]|.\x0a)", "a TensorFlow SavedModel", _SAVED_MODEL),
+    (rb".{4}TFL3", "a TensorFlow Lite model", _TFLITE),
+    (
+        rb"\s*(?:<\?xml.{0,2000}?)?<PMML",
+        "a PMML document",
+        f"save the model that it was made from as skops or ONNX, or {_SERVE}",
+    ),
     (rb"GGUF|ggml", "weights of a language model", "models of rows are read, not language models"),
     (rb".{8}\{\"", "tensors alone (safetensors), without the model that uses them", _TO_ONNX),
-    (rb"RD[AX][23]\n|[XAB]\n\x00\x00\x00[\x02\x03]", "an R object", _TO_ONNX),
+    (_R_OBJECT, "an R object", _FROM_R),
     (rb"PAR1|ARROW1|FEA1|ORC|Obj\x01|SQLite format 3\x00", "a table", _DATASET),
     (rb"\x93NUMPY", "a numpy array", "save the model that was trained, as skops or ONNX"),
     (rb"\x7fELF|MZ[\x00-\x1f\x80-\xff]", "a program", READ),
@@ -168,18 +190,34 @@ def recognise(content: bytes | Path) -> ModelFormat:
     ):
         if pattern.match(head):
             return format
-    for stranger, name, remedy in STRANGERS:
-        if re.match(stranger, head, re.DOTALL):
-            raise InvalidInput(f"this is no model that is read but {name}; {remedy}")
+    if known := _stranger(head):
+        raise InvalidInput(f"this is no model that is read but {known[0]}; {known[1]}")
     raise InvalidInput(f"this is no model that is known here; {READ}")
 
 
+def _stranger(head: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so, and what to do about it."""
+    inside = _gunzipped(head)
+    if re.match(_R_OBJECT, inside):  # R packs its files so
+        head = inside
+    return next(
+        ((name, remedy) for pattern, name, remedy in STRANGERS if re.match(pattern, head, re.DOTALL)), None
+    )
+
+
+def _gunzipped(head: bytes) -> bytes:
+    """The first bytes of what was packed with gzip, if anything was."""
+    try:
+        return zlib.decompressobj(31).decompress(head, 32)
+    except zlib.error:
+        return b""
+
+
 def pickled(path: Path) -> bool:
-    """Whether a file looks like a pickle, plain or packed."""
+    """Whether a file looks like a pickle that may be of scikit-learn, plain or packed."""
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    found = (remedy for stranger, _, remedy in STRANGERS if re.match(stranger, head, re.DOTALL))
-    return _NEVER in next(found, "")
+        known = _stranger(file.read(HEAD_BYTES))
+    return known is not None and _NEVER in known[1] and known[1] != _TORCH
 
 
 def opened(

@@ -115,7 +115,7 @@ def test_a_file_that_is_there_is_kept_and_one_that_is_damaged_is_named(folder):
     model = linear.Ridge().fit(made.NUMBERS, made.VALUE)
     skops.io.dump(model, folder / "model.skops")
     for argv, said in [
-        (("rows.csv", "new.skops"), "rows.csv is no pickle, which alone is converted: "),
+        (("rows.csv", "new.skops"), "rows.csv is not converted, only pickles of scikit-learn are: "),
         (("rows.csv", "new.skops"), "upload it as a dataset"),
         (("model.skops", "new.skops"), "model.skops is scikit-learn (skops) already, which is read as it is"),
         (("own.pkl", "new.skops"), "needs 'mine', and a pickle carries no functions and classes of your own"),

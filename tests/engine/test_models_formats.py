@@ -110,9 +110,6 @@ PICKLES = {
     "xz": lzma.compress(pickle.dumps(LINEAR)),
     "bz2": bz2.compress(pickle.dumps(LINEAR)),
     "lz4": b"\x04\x22\x4d\x18" + bytes(20),
-    "torch zip": archive("archive/data.pkl", "archive/data/0"),
-    "torch zip without folder": archive("data.pkl"),
-    "torch of old": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
 }
 
 
@@ -146,6 +143,9 @@ def test_a_pickle_is_refused_without_being_opened():
 
 
 FRAME = pd.DataFrame(X, columns=["a", "b"])
+TORCH = r'it is never read; export it in PyTorch with torch.onnx.export\(model, \(one_row,\), "model.onnx"\)'
+KERAS = r'export it in Keras with keras.models.load_model\(FILE\).export\("model.onnx", format="onnx"\)'
+FROM_R = r'save boosted trees with xgb.save\(model, "model.ubj"\) or lgb.save.*any other model: serve it'
 OTHERS = {
     "xgboost of old": (b"binf" + bytes(100), "old binary form; save it in XGBoost"),
     "xgboost dump": (
@@ -157,18 +157,35 @@ OTHERS = {
         b"CBM1" + bytes(100),
         r'CatBoost model in its binary form; save it in CatBoost with save_model\("model.json", format="json"\)',
     ),
-    "keras h5": (
-        b"\x89HDF\r\n\x1a\n" + bytes(50),
-        "HDF5 file, as Keras models are; export the model to ONNX",
+    "torch zip": (archive("archive/data.pkl", "archive/data/0"), TORCH),
+    "torch zip without folder": (archive("data.pkl"), TORCH),
+    "torch script": (archive("m/version", "m/code/__torch__.py", "m/data.pkl"), TORCH),
+    "torch of old": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", TORCH),
+    "torch, pickled": (b"\x80\x04\x95\x00\x8c\x0ctorch._utils\x94\x8c\x12_rebuild_tensor_v2\x94\x93.", TORCH),
+    "keras h5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5 file, as Keras models are; " + KERAS),
+    "keras zip": (archive("metadata.json", "config.json", "model.weights.h5"), "Keras model; " + KERAS),
+    "saved model": (
+        b"\x08\x01\x12\xa9\x88\x01\x0a\x12",
+        "SavedModel; export it with `python -m tf2onnx.convert --saved-model FOLDER --output model.onnx`",
     ),
-    "keras zip": (archive("metadata.json", "config.json", "model.weights.h5"), "Keras model"),
-    "saved model": (b"\x08\x01\x12\xa9\x88\x01\x0a\x12", "TensorFlow SavedModel; export the model to ONNX"),
-    "tflite": (b"\x1c\x00\x00\x00TFL3" + bytes(20), "TensorFlow Lite"),
-    "pmml": (b'<?xml version="1.0"?>\n<PMML version="4.4">', "PMML document"),
+    "saved model, zip": (
+        archive("m/", "m/assets/", "m/saved_model.pb"),
+        "SavedModel in a zip archive; export it",
+    ),
+    "saved model, weights first": (archive("variables/variables.index"), "SavedModel in a zip archive"),
+    "tflite": (
+        b"\x1c\x00\x00\x00TFL3" + bytes(20),
+        "TensorFlow Lite model; export it with `.* --tflite FILE",
+    ),
+    "pmml": (
+        b'<?xml version="1.0"?>\n<PMML version="4.4">',
+        "PMML document; save the model that it was made from",
+    ),
     "gguf": (b"GGUF\x03\x00\x00\x00", "language model"),
     "safetensors": (b'\x50\x00\x00\x00\x00\x00\x00\x00{"w":{}}', "safetensors"),
-    "r": (b"RDX3\nX\n\x00\x00\x00\x03", "R object"),
-    "r, gzip": (gzip.compress(b"X\n\x00\x00\x00\x03"), "as joblib and R files are"),
+    "r": (b"RDX3\nX\n\x00\x00\x00\x03", "R object; " + FROM_R),
+    "r, gzip": (gzip.compress(b"X\n\x00\x00\x00\x03" + bytes(5_000)), "R object; " + FROM_R),
+    "r, text": (gzip.compress(b"A\n3\n262657\n197888\n5\nUTF-8\n"), "R object; " + FROM_R),
     "parquet": (table(lambda target: pq.write_table(pa.table(FRAME), target)), "upload it as a dataset"),
     "csv": (FRAME.to_csv().encode(), "upload it as a dataset"),
     "tsv": (FRAME.to_csv(sep="\t").encode(), "upload it as a dataset"),
@@ -189,6 +206,19 @@ OTHERS = {
 def test_strangers_are_refused_with_what_to_do(content, words):
     with pytest.raises(InvalidInput, match=words):
         recognise(content)
+
+
+def test_only_a_pickle_that_may_be_of_scikit_learn_is_tried_to_be_converted(tmp_path):
+    path = tmp_path / "model"
+    for content, tried in (
+        (pickle.dumps(LINEAR), True),
+        (gzip.compress(pickle.dumps(LINEAR)), True),
+        (pickle.dumps(booster()), True),  # which is said to be XGBoost's
+        (archive("archive/data.pkl"), False),
+        (gzip.compress(b"X\n\x00\x00\x00\x03"), False),
+    ):
+        path.write_bytes(content)
+        assert formats.pickled(path) is tried
 
 
 def test_every_stranger_is_the_refusal_of_some_content_above():
