@@ -29,19 +29,9 @@ LOSSES: dict[str, tuple[Task, Link]] = {
     "CrossEntropy": (Task.BINARY, Link.LOGISTIC),
     "MultiClass": (Task.MULTICLASS, Link.SOFTMAX),
     "MultiClassOneVsAll": (Task.MULTICLASS, Link.ONE_VS_REST),
-    "RMSE": _VALUE,
-    "MAE": _VALUE,
-    "MAPE": _VALUE,
-    "Quantile": _VALUE,
-    "Expectile": _VALUE,
-    "Huber": _VALUE,
-    "LogCosh": _VALUE,
-    "Lq": _VALUE,
-    "PairLogit": _VALUE,
-    "QueryRMSE": _VALUE,
-    "YetiRank": _VALUE,
-    "Poisson": _LOGARITHM,
-    "Tweedie": _LOGARITHM,
+    **dict.fromkeys(("RMSE", "MAE", "MAPE", "Quantile", "Expectile", "Huber", "LogCosh", "Lq"), _VALUE),
+    **dict.fromkeys(("PairLogit", "QueryRMSE", "YetiRank"), _VALUE),  # scores without a scale
+    **dict.fromkeys(("Poisson", "Tweedie"), _LOGARITHM),
 }
 
 
