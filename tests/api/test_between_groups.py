@@ -56,7 +56,7 @@ async def test_the_model_is_asked_what_hangs_on_a_group_and_what_carries_a_gap(a
     assert (await read(api, content, modelId=model))["status"] == "COMPLETED"
     rows = loans()
     dataset = await api.dataset(content=rows.to_csv(index=False))
-    options = {"bands": [{"attribute": "age", "edges": [40]}], "seed": 3}
+    options = {"bands": [{"attribute": "age", "edges": [40]}], "bootstrapSamples": 100, "seed": 3}
     started = await api.start(model, dataset, columns=COLUMNS, options=options, useModel=True)
     analysis = started.data["startAnalysis"]["id"]
 

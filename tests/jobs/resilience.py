@@ -11,7 +11,9 @@ from tests.client import Api
 from tests.conftest import soak_run
 
 ROWS = 4000
-ANALYSES, DATASETS = (8, 3) if soak_run() else (4, 2)
+ANALYSES, DATASETS, DRAWS = (8, 3, 10_000) if soak_run() else (4, 2, 4_000)
+LONGEST_S = 3.0 if soak_run() else 1.5
+"""Between two blows, so that they fall while these jobs run."""
 
 
 def lending(seed: int, rows: int = ROWS) -> str:
@@ -27,12 +29,12 @@ def lending(seed: int, rows: int = ROWS) -> str:
 
 
 async def begin(api: Api) -> tuple[list[str], list[str]]:
-    """Ids of analyses and of datasets, all queued at once: jobs that run for some seconds."""
+    """Ids of analyses and of datasets, all queued at once: jobs that run for a second or more, which in a soak are some."""
     model, ready = await api.model(name=f"model {random.random()}"), await api.dataset(content=lending(0))  # noqa: S311
     columns = {"label": "approved", "prediction": "predicted", "protected": ["race", "sex", "age"]}
     analyses = []
     for seed in range(ANALYSES):
-        options = {"bootstrapSamples": 10_000, "seed": seed}
+        options = {"bootstrapSamples": DRAWS, "seed": seed}
         started = await api.start(model, ready, columns=columns, options=options)
         assert started.errors == []
         analyses.append(started.data["startAnalysis"]["id"])

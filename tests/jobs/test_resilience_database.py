@@ -21,7 +21,7 @@ from db.session import Database
 from jobs.worker import Worker
 from resolvers.ids import key
 from tests.conftest import soak_run
-from tests.jobs.resilience import all_ended, begin, outcome
+from tests.jobs.resilience import LONGEST_S, all_ended, begin, outcome
 from tests.live import ACTIVITY, FOLLOW, PROGRESS, socket, sse
 from tests.waiting import PATIENCE_S, eventually
 
@@ -127,7 +127,7 @@ async def test_a_database_that_restarts_loses_nothing_and_leaves_no_gap(
             await asyncio.sleep(0.1)
     chance = random.Random(11)  # noqa: S311 # instants, no secret
     for _ in range(RESTARTS):
-        await asyncio.sleep(chance.uniform(0.5, 3))
+        await asyncio.sleep(chance.uniform(0.3, LONGEST_S))
         await asyncio.to_thread(restart, server)
     await all_ended(url, 180)
     async with asyncio.timeout(PATIENCE_S):

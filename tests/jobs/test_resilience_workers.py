@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.conftest import SECRET, soak_run
 from tests.jobs.conftest import spawn
-from tests.jobs.resilience import all_ended, begin, outcome
+from tests.jobs.resilience import LONGEST_S, all_ended, begin, outcome
 from tests.waiting import PATIENCE_S
 
 KILLS = 20 if soak_run() else 3
@@ -81,7 +81,7 @@ async def test_workers_killed_at_random_instants_lose_nothing_and_double_nothing
     while kills < KILLS:
         await begin(api)
         while kills < KILLS and await asyncio.to_thread(running, url):
-            await asyncio.sleep(chance.uniform(0.05, 3))
+            await asyncio.sleep(chance.uniform(0.05, LONGEST_S))
             victims = await asyncio.to_thread(running, url)
             if victims:
                 workers.kill()
