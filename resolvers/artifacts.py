@@ -181,6 +181,7 @@ async def register_endpoint(info: Info, input: NewEndpoint, idempotency_key: str
     """
     context = info.context
     asked = await _checked(context, input, idempotency_key)
+    input.endpoint.refuse_dots()
     context.house.outbound.target(input.endpoint.url)  # refused now; where its name leads, the job will see
     row = asked.row_elsewhere(context.viewer, input.endpoint)
     used = "the model was given a file or an endpoint a moment ago"

@@ -11,6 +11,9 @@ from engine.models.signature import Task
 from engine.models.values import place_of, truth
 from engine.values import LARGEST
 
+EXACT = 2**53
+"""Whole numbers below this are told apart as floating-point numbers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -83,7 +86,11 @@ def text(value: object) -> str | None:
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, float | np.floating):
-        return None if np.isnan(value) else f"{value:.12g}"
+        number = float(value)
+        if np.isnan(number):
+            return None
+        whole = number.is_integer() and abs(number) < EXACT  # as an identifier, of which each digit counts
+        return str(int(number)) if whole else f"{number:.12g}"
     return str(value)
 
 

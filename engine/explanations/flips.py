@@ -35,6 +35,10 @@ NO_CAUSES = (
     "Only the column of the attribute was changed. Columns that go with it (proxies) stayed as they are, so this says"
     " whether the model uses the attribute, and is no counterfactual in the causal sense of Kusner et al. (2017)."
 )
+ALIKE = (
+    "Some groups are numbers beyond 2^53 that differ by less than floating-point numbers tell apart: to the model they are"
+    " one value."
+)
 UNAWARE = (
     "The model does not look at the attribute (fairness through unawareness), so none of its decisions can change with"
     " it. That says nothing of columns that go with it (proxies): compare the groups' rates in a bias analysis, and ask"
@@ -75,6 +79,8 @@ def flips(
     taken = rows.iloc[used][list(signature.names)].reset_index(drop=True)
     names = [groups.names[place] for place in kept]
     values = [_value(taken[options.attribute][code == g]) for g in range(len(kept))]
+    if len(set(values)) < len(values):
+        notes = (*notes, ALIKE)
     asked = _Asked(decide, taken, code, options, names)
     if len(kept) > 1:
         for g, value in enumerate(values):

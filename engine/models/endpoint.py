@@ -104,8 +104,6 @@ class Endpoint:
             text, longest = getattr(self, at), LONGEST_URL if at == "url" else LONGEST
             if text is not None and not (1 <= len(text) <= longest and text.isprintable()):
                 raise InvalidInput(f"{at} must be 1 to {longest:,} printable characters", at=(at,))
-            if at in ("model_name", "model_version") and text in DOTS:
-                raise InvalidInput(f"{at} may not be '.' or '..', which lead elsewhere in a path", at=(at,))
         self._check_what_it_takes()
         self._check_what_it_gives()
 
@@ -140,9 +138,20 @@ class Endpoint:
             return self.answers
         return Answers.VALUES if self.task is Task.REGRESSION else Answers.PROBABILITIES
 
+    def refuse_dots(self) -> None:
+        """Refuse names that lead elsewhere in a path: when it is registered and when it is asked, not when it is read.
+
+        Raises:
+            InvalidInput: says which.
+        """
+        for at in ("model_name", "model_version"):
+            if getattr(self, at) in DOTS:
+                raise InvalidInput(f"{at} may not be '.' or '..', which lead elsewhere in a path", at=(at,))
+
     @property
     def path(self) -> str:
         """What the protocol adds to the address."""
+        self.refuse_dots()
         if self.protocol is EndpointProtocol.MLFLOW:
             return "/invocations"
         name, version = (quote(text or "", safe="") for text in (self.model_name, self.model_version))

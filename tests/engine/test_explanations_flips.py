@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from engine.errors import InvalidInput
 from engine.explanations.between_groups import ask_flips, flips_of_analysis
-from engine.explanations.flips import flips
+from engine.explanations.flips import ALIKE, flips
 from engine.fairness.flip_report import FlipOptions, FlipReport
 from engine.fairness.membership import grouped
 from engine.fairness.options import Bands, BiasColumns, BiasOptions
@@ -270,6 +270,30 @@ def test_a_dataset_is_read_with_the_groups_of_a_bias_report(tmp_path) -> None:
         ask_flips(silent, of_age, [ages], FlipOptions(attribute="agee"))
     sample = ask_flips(silent, of_age, [ages], FlipOptions(attribute="age", sample_rows=7, seed=3))
     assert sample.rows == 7
+
+
+@pytest.mark.parametrize(
+    ("ids", "shown", "alike"),
+    [
+        ([1764244800123, 1764244800124, None], ["1764244800123", "1764244800124"], False),
+        (
+            [2**53 + 1, 2**53, None],
+            ["9.00719925474e+15"] * 2,
+            True,
+        ),  # a missing one makes them floating-point
+        ([2**64 - 1, 2**64 - 2, None], ["1.84467440737e+19"] * 2, True),
+    ],
+)
+def test_whole_numbers_are_shown_digit_by_digit_as_far_as_the_model_can_tell_them_apart(
+    ids, shown, alike, tmp_path
+) -> None:
+    kind = pa.uint64() if ids[0] >= 2**63 else pa.int64()
+    table = pa.table({"id": pa.array(ids * 4, kind), "age": [30.0] * 12})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    scorer = Made(function=lambda rows: rows["age"] / 100, names=["id", "age"], classes=["no", "yes"])
+    report = ask_flips(silent, scorer, [tmp_path / "rows.parquet"], FlipOptions(attribute="id"))
+    assert [each.value for each in report.values] == shown
+    assert (ALIKE in report.notes) == alike
 
 
 def test_of_an_analysis_every_attribute_is_asked_about_or_says_why_not(tmp_path) -> None:

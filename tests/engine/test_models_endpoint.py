@@ -295,7 +295,6 @@ def test_rows_that_cannot_be_sent_are_refused_before_anything_is(rows, said):
         ({"url": "https://a/invocations"}, "before what the protocol adds"),
         ({"protocol": EndpointProtocol.KSERVE_V2}, "needs the name"),
         ({"model_name": "a"}, "MLFLOW has none"),
-        ({"protocol": EndpointProtocol.KSERVE_V2, "model_name": ".."}, "model_name may not be"),
         ({"output_tensor": "a"}, "output_tensor is of KSERVE_V2"),
         ({"features": ()}, "features must be 1 to 2,000"),
         ({"features": (FEATURES[0],) * 2}, "given twice"),
@@ -315,6 +314,13 @@ def test_what_contradicts_itself_cannot_be_declared(more, said):
     usual = {"url": "https://a", "protocol": EndpointProtocol.MLFLOW, "task": Task.BINARY}
     with pytest.raises(InvalidInput, match=said):
         Endpoint(**{**usual, "classes": ("no", "yes"), "features": FEATURES, **more})
+
+
+def test_names_that_lead_elsewhere_are_never_asked_and_can_still_be_read():
+    for at in ("model_name", "model_version"):
+        endpoint = declared(EndpointProtocol.KSERVE_V2, **{at: ".."})
+        with pytest.raises(InvalidInput, match=f"{at} may not be"):
+            asked(endpoint, b"never reached")
 
 
 def test_the_first_question_finds_what_is_answered_numbers_or_texts_and_excuses_nothing():
