@@ -5,14 +5,12 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 import pytest_asyncio
 from sqlmodel import col
@@ -21,11 +19,9 @@ import db.tables as t
 import jobs.queue
 from app.settings import Settings
 from app.working import workshop
-from db.embedded import EmbeddedServer
 from db.owned import events, own
 from db.session import Database
 from engine.values import Count
-from jobs.attempt import SETTLED_S
 from jobs.work import Workshop, compute
 from jobs.worker import Worker
 from tests.builders import Person
@@ -80,14 +76,10 @@ class Table:
         return await self.until(id, *ends, who=who, seconds=seconds)
 
 
-@pytest.fixture(scope="session")
-def settled(postgres: EmbeddedServer) -> None:
-    """The session's database has run long enough that a worker which stops is to blame itself."""
-    with psycopg.connect(postgres.url("postgres")) as connection:
-        (up,) = connection.execute(
-            "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float"
-        ).fetchone()
-    time.sleep(max(0.0, SETTLED_S + 1 - up))
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session's database counts as having run so long that a worker which stops is to blame itself."""
+    monkeypatch.setattr("jobs.attempt.SETTLED_S", 0)
 
 
 @pytest.fixture

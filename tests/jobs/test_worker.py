@@ -266,7 +266,7 @@ async def test_cancelled_while_the_result_is_stored_nothing_of_it_stays(table, h
 
 WORKER = """
 import asyncio, os, sys
-import jobs.children, jobs.worker, db.tables as t
+import jobs.attempt, jobs.children, jobs.worker, db.tables as t
 from app.settings import Settings
 from app.working import work
 
@@ -276,7 +276,7 @@ async def run(attempt, workshop):
     await asyncio.sleep(600)
 
 if __name__ == "__main__":
-    jobs.worker.GRACE_S = 0.5
+    jobs.worker.GRACE_S, jobs.attempt.SETTLED_S = 0.5, 0
     if sys.argv[1] == "deadly":  # so that its next one finds out soon
         jobs.worker.HEARTBEAT_S, jobs.worker.STALLED_S = 0.5, 2.0
     jobs.worker.TASKS = {t.Subject.DATASET: run}
