@@ -72,6 +72,9 @@ def _loaded(file: Path) -> Any:
             warnings.simplefilter("ignore")  # of versions: the model says it again when it is opened
             return joblib.load(file)
     except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in OWN_FORMATS:
+            raise InvalidInput(f"{file} holds a model of {library}: {OWN_FORMATS[library]}") from None
         raise InvalidInput(
             f"{file} needs the package {error.name}, which is not installed here; run this where it was trained"
         ) from None

@@ -179,5 +179,5 @@ def _basis(report: Explained) -> list[str]:
     error = report.largest_additivity_error
     checks = "" if error is None else f"; additivity error at most {error:.1g}"
     asked = f"; the model was asked {report.evaluations:,} times" if report.evaluations else ""
-    lines.append(f"{plural(report.rows_used, 'row')} in {report.seconds:.2g} s{asked}{checks}")
+    lines.append(f"{plural(report.rows_used, 'row')} in {report.seconds:,.1f} s{asked}{checks}")
     return lines

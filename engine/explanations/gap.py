@@ -18,7 +18,7 @@ from engine.explanations.report import Explained
 from engine.explanations.spending import affordable, taken
 from engine.explanations.ways import way_for
 from engine.fairness.membership import Membership
-from engine.fairness.words import number
+from engine.fairness.words import number, three_digits
 from engine.models.ensemble import Link
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
@@ -180,7 +180,7 @@ def _tell(case: Case, features: Sequence[FeatureGap], done: int, names: tuple[st
             Step(
                 stage="explaining",
                 fraction=done / len(case.rows),
-                message=f"After {done:,} of {len(case.rows):,} rows {each.feature} adds {each.difference:+.3g} to the gap"
+                message=f"After {done:,} of {len(case.rows):,} rows {each.feature} adds {three_digits(each.difference, '+')} to the gap"
                 f" between {names[0]} and {names[1]}",
                 partial=each,
                 interim=done < len(case.rows),
@@ -192,9 +192,13 @@ def _summary(gap: GroupGap, name: str | None, unit: str) -> str:
     of = "predicted value" if name is None else f"score of {name!r}"
     said = (
         f"The mean {of} is {number(gap.score)} for {gap.group} and {number(gap.reference_score)} for {gap.reference}"
-        f" ({gap.attribute}). The gap is {gap.difference:+.3g} (in {unit})"
+        f" ({gap.attribute}). The gap is {three_digits(gap.difference, '+')} (in {unit})"
     )
-    parts = [f"{each.feature} ({each.difference:+.3g})" for each in gap.features[:SAID] if each.difference]
+    parts = [
+        f"{each.feature} ({three_digits(each.difference, '+')})"
+        for each in gap.features[:SAID]
+        if each.difference
+    ]
     if not parts:
         return f"{said}, and no feature adds to it."
     return f"{said}; its largest {'part is' if len(parts) == 1 else 'parts are'} {', '.join(parts)}."

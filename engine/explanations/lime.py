@@ -9,6 +9,7 @@ from engine.explanations.lime_samples import Neighbourhood, drawn, often, readin
 from engine.explanations.options import ExplanationKind
 from engine.explanations.report import Attribution, Explained, ExplanationMethod, RowExplanation
 from engine.explanations.ways import SCORES, VALUES
+from engine.fairness.words import three_digits
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
 
@@ -119,7 +120,7 @@ def _sentence(row: RowExplanation) -> str:
     where = row_named(row.row)
     first = row.attributions[0]
     faith = "all points get the same answer" if row.fidelity is None else f"fidelity R2 {row.fidelity:.2f}"
-    return f"{where}: {first.condition} weighs {first.attribution:+.3g} ({faith})."
+    return f"{where}: {first.condition} weighs {three_digits(first.attribution, '+')} ({faith})."
 
 
 def _summary(rows: list[RowExplanation]) -> str:

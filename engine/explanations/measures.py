@@ -19,7 +19,7 @@ from engine.explanations.answers import text
 from engine.explanations.performance import Performance
 from engine.models.scorer import Numbers
 from engine.models.signature import Signature, Task
-from engine.models.values import spellings
+from engine.models.values import class_spellings
 from engine.values import LARGEST
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)
@@ -65,8 +65,8 @@ def labels(column: "pd.Series[Any]", signature: Signature) -> tuple[Numbers, NDA
                 at=("label",),
             )
         return values, present
-    places = {name: place for place, name in enumerate(signature.classes)}
-    places |= {spelt: places[name] for spelt, name in spellings(signature.classes).items()}
+    of = {name: place for place, name in enumerate(signature.classes)}
+    places = {spelt: of[name] for spelt, name in class_spellings(signature.classes).items()}
     names = [text(value) for value in column[present]]
     strange = next((name for name in names if name not in places), None)
     if strange is not None:

@@ -19,6 +19,7 @@ from engine.explanations.report import (
 )
 from engine.explanations.spending import affordable, taken
 from engine.explanations.ways import way_for
+from engine.fairness.words import three_digits
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
 
@@ -130,7 +131,7 @@ def _tell(case: Case, values: Numbers, done: int, unit: str) -> None:
                 stage="explaining",
                 fraction=done / len(case.rows),
                 message=f"After {done:,} of {len(case.rows):,} rows {importance.feature} moves the answer by"
-                f" {importance.importance:.3g} on average (in {unit})",
+                f" {three_digits(importance.importance or 0.0)} on average (in {unit})",
                 partial=importance,
                 interim=done < len(case.rows),
             )
@@ -138,7 +139,7 @@ def _tell(case: Case, values: Numbers, done: int, unit: str) -> None:
 
 
 def _summary(shown: tuple[Importance, ...], rows: int, unit: str) -> str:
-    first = [f"{each.feature} ({each.importance:.3g})" for each in shown[:3] if each.importance]
+    first = [f"{each.feature} ({three_digits(each.importance)})" for each in shown[:3] if each.importance]
     if not first:
         return f"No feature moved the answer in any of {rows:,} rows."
     return f"Over {rows:,} rows the features that move the answer most are {', '.join(first)}, in {unit} on average."

@@ -29,7 +29,15 @@ class Performance(StrEnum):
     MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
     ROOT_MEAN_SQUARED_ERROR = "root_mean_squared_error"
 
+    @property
+    def words(self) -> str:
+        """Its name in a sentence."""
+        return _NAMES.get(self, self.replace("_", " "))
 
+
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {"roc_auc": "ROC AUC", "f1": "F1", "brier": "Brier score", "r2": "R2"}
+)
 CLASSES = (Task.BINARY, Task.MULTICLASS)
 USUAL: Mapping[Task, Performance] = MappingProxyType(
     {

@@ -19,7 +19,7 @@ from engine.explanations.mixing import BLOCK
 from engine.explanations.options import ExplanationKind
 from engine.explanations.performance import Performance, checked
 from engine.explanations.report import Explained, ExplanationMethod, Importance
-from engine.fairness.words import so_many
+from engine.fairness.words import so_many, three_digits
 from engine.models.scorer import Inside, Numbers, bounded
 from engine.values import Count, Interval, Step
 
@@ -43,9 +43,9 @@ def explained(case: Case) -> Explained:
     """The importance of every feature or group, with intervals."""
     found = importances(case)
     shown = sorted(found.importances, key=lambda each: -(each.importance or 0.0))[: case.options.max_features]
-    first = [f"{each.feature} ({each.importance:.3g})" for each in shown[:3] if each.importance]
+    first = [f"{each.feature} ({three_digits(each.importance)})" for each in shown[:3] if each.importance]
     summary = (
-        f"Shuffling costs most {found.measure.replace('_', ' ')} for {', '.join(first)}, of {found.whole.value:.3g}."
+        f"Shuffling costs most {found.measure.words} for {', '.join(first)}, of {three_digits(found.whole.value)}."
         if first and found.whole.value is not None
         else f"No feature could be shown to matter: {found.whole.reason or 'shuffling changes nothing'}."
     )
@@ -55,7 +55,7 @@ def explained(case: Case) -> Explained:
         exact=False,
         why=WHY,
         summary=summary,
-        unit=found.measure.replace("_", " "),
+        unit=found.measure.words,
         explained_class=None,
         perturbation=None,
         background=None,

@@ -12,6 +12,7 @@ from engine.explanations.options import ExplanationKind
 from engine.explanations.pieces import in_pieces
 from engine.explanations.report import Attribution, Explained, RowExplanation
 from engine.explanations.ways import Attributions, way_for
+from engine.fairness.words import three_digits
 from engine.models.scorer import Numbers
 from engine.values import Count, Step
 
@@ -112,12 +113,13 @@ def sentence(row: RowExplanation, unit: str) -> str:
     where = row_named(row.row)
     said = f"{where} is answered {row.predicted!r}"
     if row.explained_class is not None:
-        said += f" ({row.prediction:.3g} for {row.explained_class!r})"
+        said += f" ({three_digits(row.prediction)} for {row.explained_class!r})"
     moved = [each for each in row.attributions[:2] if each.attribution]
     if not moved:
         return f"{said}; no feature moved it from the mean of the background."
     parts = [
-        f"{each.feature} = {'missing' if each.value is None else each.value} moved it {each.attribution:+.3g}"
+        f"{each.feature} = {'missing' if each.value is None else each.value} moved it"
+        f" {three_digits(each.attribution, '+')}"
         for each in moved
     ]
     return f"{said}; {' and '.join(parts)} (in {unit})."

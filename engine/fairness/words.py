@@ -42,6 +42,11 @@ def number(value: float, decimals: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+def three_digits(value: float, sign: str = "") -> str:
+    """Three significant digits, and whole numbers in full: "0.0123", "2,314"; with `sign="+"` always a sign."""
+    return f"{value:{sign},.0f}" if 999.5 <= abs(value) < 1e9 else f"{value:{sign}.3g}"
+
+
 def limit_of(limit: float) -> str:
     """A limit in full, as it was asked for: "0.8", "0.0125"."""
     return next(

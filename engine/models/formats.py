@@ -67,7 +67,7 @@ _R_OBJECT = rb"RD[AX][23]\n|X\n\x00\x00\x00[\x02\x03]|B\n[\x02\x03]\x00\x00\x00|
 _XGBOOST = 'save it in XGBoost with save_model("model.json")'
 _LIGHTGBM = 'save it in LightGBM with save_model("model.txt")'
 _CATBOOST = 'save it in CatBoost with save_model("model.json", format="json")'
-_DATASET = "this is a table; upload it as a dataset"
+_DATASET = "upload it as a dataset"
 
 STRANGERS: tuple[tuple[bytes, str, str], ...] = (
     (

@@ -31,11 +31,21 @@ def spellings(categories: Sequence[str]) -> Mapping[str, str]:
     return {text: meant[value] for value in (False, True) if value in meant for text in _SPELT[value]}
 
 
+def class_spellings(classes: Sequence[str]) -> Mapping[str, str]:
+    """How labels may write the classes of a model: these, and of truth values the others, "no" and "yes" included."""
+    meant = spellings(classes)
+    words = {
+        spelt: meant[str(value)]
+        for value, word in ((False, "no"), (True, "yes"))
+        if str(value) in meant
+        for spelt in (word, word.capitalize(), word.upper())
+    }
+    return {**words, **meant, **{name: name for name in classes}}
+
+
 def class_meant(classes: Sequence[str], label: str | None) -> str | None:
     """The class of a model that a label of a dataset is, which may spell a truth value otherwise; None where it is none."""
-    if label is None or label in classes:
-        return label
-    return spellings(classes).get(label)
+    return None if label is None else class_spellings(classes).get(label)
 
 
 def place_of(signature: Signature, name: str, at: tuple[str | int, ...]) -> int:

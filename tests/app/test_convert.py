@@ -96,6 +96,16 @@ def test_what_the_server_would_refuse_is_refused_with_its_words(model, said, fol
     assert [path.name for path in folder.iterdir()] == ["model.pkl"]  # nothing half written
 
 
+def test_a_model_of_a_library_that_is_not_here_is_saved_by_that_library(folder):
+    for module, said in (
+        ("catboost.core", r"of catboost: save it in CatBoost"),
+        ("strange", "needs the package strange"),
+    ):
+        (folder / "model.pkl").write_bytes(b"\x80\x02c%s\nModel\n." % module.encode())
+        with pytest.raises(InvalidInput, match=said):
+            raise run("model.pkl", "out.skops", "--yes").exception
+
+
 def test_of_a_search_the_best_is_kept_and_what_an_administrator_must_allow_is_named(folder):
     search = GridSearchCV(linear.Ridge(), {"alpha": [1, 2]}, cv=2).fit(made.NUMBERS, made.VALUE)
     joblib.dump(search, folder / "search.joblib", compress=3)

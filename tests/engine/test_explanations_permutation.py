@@ -189,3 +189,14 @@ def test_a_column_of_truth_values_holds_the_labels_of_false_and_true() -> None:
                     labels(pd.Series(column), signature)
             else:
                 assert labels(pd.Series(column), signature)[0].tolist() == [1, 0]
+
+
+def test_no_and_yes_are_the_labels_of_a_model_that_knows_its_classes_by_number() -> None:
+    for classes in (["0", "1"], ["False", "True"]):
+        signature = Made(function=len, names=NAMES, classes=classes).signature
+        assert labels(pd.Series(["yes", "no", "Yes", "NO", None]), signature)[0].tolist() == [1, 0, 1, 0]
+    signature = Made(function=len, names=NAMES, classes=["0", "1", "2"]).signature
+    with pytest.raises(
+        InvalidInput, match="'yes' in column 'paid' is none of the model's classes '0', '1', '2'"
+    ):
+        labels(pd.Series(["yes"], name="paid"), signature)

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.fairness import BiasColumns, BiasOptions, Interval, Metric, Verdict
-from engine.fairness.words import beside, verdict_reason
+from engine.fairness.words import beside, three_digits, verdict_reason
 from tests.fairness import analysed, attribute_of, finding, findings
 
 SURE = BiasOptions(bootstrap_samples=100, min_group_size=10)
@@ -13,6 +13,12 @@ def decided(**shares):
     """Of each group 200 rows, and how many of them are decided favourably."""
     rows = [(group, int(i < yes)) for group, yes in shares.items() for i in range(200)]
     return {"g": [group for group, _ in rows], "p": [p for _, p in rows]}
+
+
+def test_large_numbers_are_told_in_full_and_small_ones_in_three_digits():
+    told = [three_digits(value) for value in (2313.6, -3200.4, 123.456, 0.01234, 0.0, 999.96, 5e12)]
+    assert told == ["2,314", "-3,200", "123", "0.0123", "0", "1,000", "5e+12"]
+    assert [three_digits(value, "+") for value in (2313.6, -0.5)] == ["+2,314", "-0.5"]
 
 
 def test_the_summary_names_the_selection_of_both_ends(tmp_path):
