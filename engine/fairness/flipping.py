@@ -73,7 +73,7 @@ def _look_into(flips: FlipReport, rate: str) -> Recommendation:
     return Recommendation(
         title=f"Find out whether the model may decide by {of}",
         text=f"{flips.flipped or 0:,} of {so_many(flips.rows, 'rows')} would be decided otherwise with another value of {of}"
-        f" and nothing else changed, a flip rate of {rate}; a word is said of it {_limit()}, which is our limit. So the model"
+        f" and nothing else changed, a flip rate of {rate}, {_limit()}, from which on we speak of it. So the model"
         f" uses {of} itself, which may be unlawful whatever the rates of groups are: take legal advice. It does not say"
         f" which group is worse off on the whole, and columns that go with {of} may do the same without it. Ask"
         f" startExplanation for the kind GAP from this analysis: it says how much of the gap {of} and other features carry."
