@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.pipeline import Pipeline
 
 from engine.errors import InvalidInput
@@ -249,6 +249,10 @@ def _votes(predicted: Any, classes: Sequence[str]) -> Numbers:
 
 def _task(estimator: Any) -> tuple[Task, tuple[str, ...]]:
     what = type(estimator).__name__
+    if not isinstance(estimator, BaseEstimator):
+        raise InvalidInput(
+            f"the file holds a {what}; a classifier, a regressor or a pipeline that ends in one is needed"
+        )
     if is_classifier(estimator):
         classes = getattr(estimator, "classes_", None)
         if isinstance(classes, list):

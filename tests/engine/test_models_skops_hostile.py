@@ -301,6 +301,11 @@ def test_trees_whose_nodes_are_no_list_are_refused_before_they_are_made(shape, t
     refused(schema_of(tree), tmp_path, "a tree has no nodes")
 
 
+def test_a_file_without_a_model_says_what_it_holds_instead(tmp_path):
+    refused(schema_of(sequence(value(1))), tmp_path, "the file holds a tuple; a classifier, a regressor")
+    refused(schema_of(mapping(a=value(1))), tmp_path, "the file holds a dict")
+
+
 def test_a_transformer_that_makes_no_end_of_columns_is_refused(tmp_path):
     model = made.fitted(made.KNOWN["forest behind encoders"])
     model[0].transformers_[1][1]._n_features_outs = [10**9]
