@@ -168,7 +168,7 @@ async def refused_at_once(api, asked, analysis) -> None:
         ({"modelId": trees}, "only scikit-learn models can be trained again"),
         ({"options": options | {"label": "hird"}}, "did you mean 'hired'"),
         ({"options": options | {"attribute": "gender"}}, "no column 'gender'"),
-        ({"options": options | {"favorable": "yes"}}, "no class 'yes'"),
+        ({"options": options | {"favorable": "good"}}, "no class 'good'"),
         ({"options": options | {"label": "pay"}}, "the model looks at 'pay'"),
         ({"options": options | {"candidates": 1}}, "candidates must lie in [3, 201]"),
         ({"modelId": trees, "analysisId": analysis}, "the analysis is of another model"),
