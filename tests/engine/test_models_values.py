@@ -129,9 +129,16 @@ SIGNATURE = a_signature(
 
 def test_a_class_that_is_a_truth_value_may_be_spelt_in_any_way():
     decides = a_signature(classes=("False", "True"))
-    assert [place_of(decides, name, ()) for name in ("True", "true", "1", "0", "FALSE")] == [1, 1, 1, 0, 0]
-    with pytest.raises(InvalidInput, match="no class 'yes'; it has 'False', 'True'"):
-        place_of(decides, "yes", ())
+    assert [place_of(decides, name, ()) for name in ("True", "true", "1", "yes", "0", "FALSE")] == [
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
+    with pytest.raises(InvalidInput, match="no class 'maybe'; it has 'False', 'True'"):
+        place_of(decides, "maybe", ())
 
 
 def test_a_value_that_the_model_does_not_take_is_refused_with_its_row_and_what_would_do():
