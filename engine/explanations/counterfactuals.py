@@ -15,7 +15,7 @@ from engine.explanations.options import ExplanationKind
 from engine.explanations.report import ChangedValue, Counterfactual, Explained, ExplanationMethod
 from engine.explanations.searching import DEPTH, Search
 from engine.explanations.wishes import Wish, wish_of
-from engine.fairness.words import so_many
+from engine.fairness.words import number, so_many
 from engine.models.scorer import Numbers
 from engine.values import LARGEST, Count, Step, Tell, portion
 
@@ -52,7 +52,7 @@ def explained(case: Case) -> Explained:
         method=ExplanationMethod.COUNTERFACTUAL_SEARCH,
         exact=False,
         why=WHY,
-        summary=_sentence(found[0]) if found else without[0],
+        summary=_sentence(case, found[0]) if found else without[0],
         unit="median absolute deviations",
         explained_class=case.options.wanted,
         perturbation=None,
@@ -89,7 +89,7 @@ class _Made:
         for i, changes in search.nearest():
             self.found[i] = [self._told(i, *one) for one in changes]
             for each in self.found[i]:
-                tell(Step(stage="searching", fraction=1.0, message=_sentence(each), partial=each))
+                tell(Step(stage="searching", fraction=1.0, message=_sentence(self.case, each), partial=each))
         self.evaluations += search.evaluations
 
     def _told(self, i: int, change: Change, far: float, scores: Numbers) -> Counterfactual:
@@ -130,10 +130,11 @@ def _where(case: Case, i: int) -> str:
     return "the given row" if case.ids[i] is None else f"row {case.ids[i]}"
 
 
-def _sentence(found: Counterfactual) -> str:
+def _sentence(case: Case, found: Counterfactual) -> str:
     where = row_named(found.row)
     changes = " and ".join(
         f"{each.feature} were {each.after} instead of {'missing' if each.before is None else each.before}"
         for each in found.changes
     )
-    return f"{where} would be answered {found.predicted!r} if {changes}."
+    answer = repr(found.predicted) if case.scorer.signature.classes else number(found.prediction)
+    return f"{where} would be answered {answer} if {changes}."

@@ -199,8 +199,8 @@ def _how(rows: Rows, trial: Trial, options: BiasOptions) -> str:
     close = (
         f"Cases near the threshold of {at} are the close ones."
         if rows.own
-        else f"The model's own threshold is not known; from a score of {at} on as many rows would be favourable as are"
-        " now, so cases near it were taken for the close ones."
+        else f"Decisions were taken as given, whatever threshold made them; from a score of {at} on as many rows would be"
+        " favourable as are now, so cases near it were taken for the close ones."
     )
     return (
         f"{close} In a band around it, groups that get less than all rows together are decided favourably and the"

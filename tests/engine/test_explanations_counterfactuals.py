@@ -107,9 +107,11 @@ def test_a_value_is_reached_within_its_range() -> None:
         wanted_high=110,
         changes=[AllowedChange(feature="income")],
     )
-    found = explain(ExplanationKind.COUNTERFACTUAL, of).counterfactuals[0]
+    report = explain(ExplanationKind.COUNTERFACTUAL, of)
+    found = report.counterfactuals[0]
     assert float(found.changes[0].after) == pytest.approx(60, abs=0.02)
     assert 100 <= found.prediction <= 110
+    assert "would be answered 100" in report.summary  # a number, and no text
 
 
 def test_a_missing_value_may_be_filled_in() -> None:

@@ -241,7 +241,7 @@ def test_a_score_the_wrong_way_round_is_asked_about_and_offers_nothing(tmp_path,
 def test_the_band_lies_around_the_threshold_that_decisions_speak_of(tmp_path):
     data = unfair().assign(decision=lambda d: (d.score >= 0.6).astype(int))
     advice = about(report(data, tmp_path, prediction="decision"), "Decide close cases")
-    assert "own threshold is not known; from a score of 0.6 on" in advice.text
+    assert "taken as given, whatever threshold made them; from a score of 0.6 on" in advice.text
     least = thresholds_of(advice)
     assert 0.6 - least["c"] == pytest.approx(least["a"] - 0.6, abs=0.002)
 
