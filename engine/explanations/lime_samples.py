@@ -44,14 +44,16 @@ class Quartiles:
             present = np.zeros(1)  # of no number, nothing is ever drawn but what is missing
         edges = np.unique(np.percentile(present, QUARTILES))
         bins = np.searchsorted(edges, present)
-        parts = [present[bins == bin] for bin in range(len(edges) + 1)]
+        rows = np.maximum(np.bincount(bins, minlength=len(edges) + 1), 1)
+        means = np.bincount(bins, present, len(rows)) / rows
+        squares = np.bincount(bins, (present - means[bins]) ** 2, len(rows)) / rows
         return cls(
             name=str(column.name),
             edges=edges,
             least=np.concatenate([[present.min()], edges]),
             most=np.concatenate([edges, [present.max()]]),
-            means=np.array([part.mean() if len(part) else 0.0 for part in parts]),
-            spreads=np.array([part.std() if len(part) else 0.0 for part in parts]) + NARROWEST,
+            means=means,
+            spreads=np.sqrt(squares) + NARROWEST,
         )
 
     def bins(self, column: "pd.Series[Any]") -> Bins:
