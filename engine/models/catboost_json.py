@@ -6,7 +6,6 @@ Trees of one split for each level become trees like all others. A value goes rig
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from engine.models import found
 from engine.models.ensemble import Ensemble, Link, Tree
 from engine.models.forest import MAX_NODES
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
-from engine.models.tree_scorer import TreeScorer, category_text, renamed
+from engine.models.tree_scorer import category_text, opener
 from engine.values import Count
 
 DEEPEST = 16
@@ -33,12 +32,6 @@ LOSSES: dict[str, tuple[Task, Link]] = {
     **dict.fromkeys(("PairLogit", "QueryRMSE", "YetiRank"), _VALUE),  # scores without a scale
     **dict.fromkeys(("Poisson", "Tweedie"), _LOGARITHM),
 }
-
-
-def opened(path: Path, names: Sequence[str] = ()) -> TreeScorer:
-    """A model as a scorer; `names` of its features are taken where the file has none."""
-    ensemble, signature = read(path.read_bytes())
-    return TreeScorer(ensemble=ensemble, signature=renamed(signature, names))
 
 
 def read(content: bytes) -> tuple[Ensemble, Signature]:
@@ -89,6 +82,9 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
         named=columns.named,
         notes=tuple(notes),
     )
+
+
+opened = opener(read)
 
 
 def _part(parent: object, name: str, kind: type | tuple[type, ...]) -> Any:

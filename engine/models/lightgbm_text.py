@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from engine.errors import InvalidInput
 from engine.models import found
 from engine.models.ensemble import Ensemble, Link, Tree
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
-from engine.models.tree_scorer import TreeScorer, category_text, renamed
+from engine.models.tree_scorer import category_text, opener
 from engine.values import Count
 
 VERSIONS = ("v3", "v4")
@@ -54,12 +53,6 @@ class _Objective:
     link: Link
     sigmoid: float
     """What margins are multiplied by before they are log-odds."""
-
-
-def opened(path: Path, names: Sequence[str] = ()) -> TreeScorer:
-    """A model as a scorer; `names` of its features are taken where the file has none."""
-    ensemble, signature = read(path.read_bytes())
-    return TreeScorer(ensemble=ensemble, signature=renamed(signature, names))
 
 
 def read(content: bytes) -> tuple[Ensemble, Signature]:
@@ -135,6 +128,9 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
         named=has_names,
         notes=tuple(notes),
     )
+
+
+opened = opener(read)
 
 
 _CLASSES = (

@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,17 @@ class TreeScorer:
                 truths = spellings(feature.categories)
                 known[place] = codes | {text: codes[category] for text, category in truths.items()}
         return known
+
+
+def opener(read: Callable[[bytes], tuple[Ensemble, Signature]]) -> Callable[..., TreeScorer]:
+    """What opens files of a format that holds trees alone, from what reads their bytes."""
+
+    def opened(path: Path, names: Sequence[str] = ()) -> TreeScorer:
+        """A model as a scorer; `names` of its features are taken where the file has none."""
+        ensemble, signature = read(path.read_bytes())
+        return TreeScorer(ensemble=ensemble, signature=renamed(signature, names))
+
+    return opened
 
 
 def renamed(signature: Signature, names: Sequence[str]) -> Signature:

@@ -6,7 +6,6 @@ A tree here goes left where a value is below the split's condition, and right wh
 import json
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from engine.errors import InvalidInput
 from engine.models import found
 from engine.models.ensemble import Ensemble, Link, Tree
 from engine.models.signature import Feature, FeatureType, ModelFormat, Signature, Task
-from engine.models.tree_scorer import TreeScorer, renamed
+from engine.models.tree_scorer import opener
 from engine.values import Count
 
 DELETED = 2**31 - 1
@@ -48,12 +47,6 @@ OBJECTIVES: dict[str, tuple[Task, Link]] = {
 }
 
 
-def opened(path: Path, names: Sequence[str] = ()) -> TreeScorer:
-    """A model as a scorer; `names` of its features are taken where the file has none."""
-    ensemble, signature = read(path.read_bytes())
-    return TreeScorer(ensemble=ensemble, signature=renamed(signature, names))
-
-
 def read(content: bytes) -> tuple[Ensemble, Signature]:
     """The trees of a model, and what it takes and gives.
 
@@ -70,6 +63,9 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
             'the XGBoost file is no JSON; save the model again with save_model("model.json")'
         ) from None
     return understood(whole, ModelFormat.XGBOOST_JSON)
+
+
+opened = opener(read)
 
 
 def understood(whole: object, format: ModelFormat) -> tuple[Ensemble, Signature]:

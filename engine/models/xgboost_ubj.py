@@ -4,8 +4,7 @@ It is UBJSON (ubjson.org, draft 12): the values that the JSON form has, with lis
 kind of value, add a row to NUMBERS or CONSTANTS.
 """
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from engine.errors import InvalidInput
 from engine.models import xgboost_json
 from engine.models.ensemble import Ensemble
 from engine.models.signature import ModelFormat, Signature
-from engine.models.tree_scorer import TreeScorer, renamed
+from engine.models.tree_scorer import opener
 
 DEEPEST = 32
 """Values in values; XGBoost's files have 9."""
@@ -34,12 +33,6 @@ CONSTANTS = {b"Z": None, b"T": True, b"F": False}
 ENDS: Mapping[type, bytes] = {dict: b"}", list: b"]"}
 
 
-def opened(path: Path, names: Sequence[str] = ()) -> TreeScorer:
-    """A model as a scorer; `names` of its features are taken where the file has none."""
-    ensemble, signature = read(path.read_bytes())
-    return TreeScorer(ensemble=ensemble, signature=renamed(signature, names))
-
-
 def read(content: bytes) -> tuple[Ensemble, Signature]:
     """The trees of a model, and what it takes and gives.
 
@@ -47,6 +40,9 @@ def read(content: bytes) -> tuple[Ensemble, Signature]:
         InvalidInput: it is damaged, or of a kind whose scores are not the sum of trees that we know; says which.
     """
     return xgboost_json.understood(values(content), ModelFormat.XGBOOST_UBJ)
+
+
+opened = opener(read)
 
 
 def values(content: bytes) -> object:
