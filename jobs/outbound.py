@@ -32,11 +32,11 @@ class NoAnswer(EngineError):
     """Another server was called and gave no answer that could be used; the message quotes nothing that it sent."""
 
 
-class _Busy(EngineError):
-    """It may answer in a while. It stays within `Line`: what leaves a child is made again from its message alone."""
+class _Busy(Exception):  # no failure yet: `Line` makes one of it, or asks again
+    """The server may answer in a while."""
 
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, seconds: float) -> None:
+        self.status = status
         self.seconds = seconds
         """How long it asks to be left alone."""
 
@@ -65,7 +65,7 @@ class Line:
             except (ConnectionResetError, BrokenPipeError):
                 return self._patiently(path, body, until)
         except _Busy as busy:
-            raise NoAnswer(str(busy)) from None
+            raise self._no(f"is busy or broken for a while (status {busy.status})") from None
         except TimeoutError:
             raise self._no("does not answer in time") from None
         except ssl.SSLCertVerificationError as error:
@@ -149,10 +149,8 @@ class Line:
             raise self._no(f"sends on to another address (status {status}), which is not followed")
         if status in BUSY:
             asked = response.getheader("Retry-After", "")
-            raise _Busy(
-                str(self._no(f"is busy or broken for a while (status {status})")),
-                float(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 0.0,
-            )
+            plain = asked.isascii() and asked.isdecimal() and len(asked) < 6
+            raise _Busy(status, float(asked) if plain else 0.0)
         if not 200 <= status < 300:
             raise self._no(f"answers with status {status}")
         if response.getheader("Content-Encoding", "identity").lower() != "identity":
